@@ -1,0 +1,204 @@
+//! The configuration: parsed once, checked whole, then plain data that nobody mutates.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+/// Everything that can be set. Built only by the loader in this module, so every value in it was checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where generated keys and the embedded store live.
+    pub data_dir: PathBuf,
+    /// The one listener for browsers and proxies.
+    pub server: Server,
+    /// Metrics.
+    pub ops: Ops,
+    /// The session and its cookie.
+    pub session: Session,
+    /// Signing in.
+    pub login: Login,
+    /// Who vouches for people, in order: the first one's `sub` is the user id as it stands.
+    pub providers: Vec<Provider>,
+    /// Who may do what.
+    pub policy: Policy,
+    /// Where things are remembered.
+    pub store: StoreUrl,
+    /// What services are told.
+    pub forward_auth: ForwardAuth,
+    /// What is written down about decisions.
+    pub audit: Audit,
+    /// How pages look.
+    pub pages: Pages,
+    /// How logs are written.
+    pub log: LogFormat,
+}
+
+/// `server`.
+#[derive(Debug)]
+pub struct Server {
+    /// Address of the listener.
+    pub listen: SocketAddr,
+    /// Where browsers reach the gateway's own pages; without it nobody can sign in by browser. An origin:
+    /// scheme, host and port, path `/`.
+    pub external_url: Option<Url>,
+    /// Prefix of the gateway's own pages, `/rbac` unless changed; starts with `/`, does not end with it.
+    pub base_path: String,
+    /// Peers that may ask for decisions and whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `ops`.
+#[derive(Debug)]
+pub struct Ops {
+    /// Listener of `/metrics`; `None` serves it on the main listener.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `session`.
+#[derive(Debug)]
+pub struct Session {
+    /// Absolute limit, from sign-in.
+    pub lifetime: Duration,
+    /// Limit without any request; `None` is off.
+    pub idle: Option<Duration>,
+    /// One cookie for a parent domain and every host in it; canonical, without a leading dot.
+    pub cookie_domain: Option<String>,
+    /// The key ring, newest first; each at least 256 bits. `None`: generated and kept in `data_dir`.
+    pub keys: Option<Vec<SecretString>>,
+    /// How long known sessions go on when the store does not answer.
+    pub store_grace: Duration,
+}
+
+/// `login`.
+#[derive(Debug)]
+pub struct Login {
+    /// Hosts (with a port, if it is not the default one) beyond the external URL's that a sign-in may return to.
+    /// A leading `*.` stands for any subdomain.
+    pub return_hosts: Vec<String>,
+}
+
+/// What kind of protocol a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// Google: OpenID Connect with `hd`.
+    Google,
+    /// Any OpenID provider.
+    Oidc,
+    /// GitHub: OAuth 2.0 and its own API.
+    Github,
+}
+
+/// One entry of `providers`.
+#[derive(Debug)]
+pub struct Provider {
+    /// Short name in addresses (`idp=google`, `/callback/google`): lower-case letters, digits and `-`.
+    pub id: String,
+    /// What people see on the button; the kind's own name unless set.
+    pub label: String,
+    /// The protocol.
+    pub kind: ProviderKind,
+    /// The issuer, exactly as configured (a trailing slash matters). For GitHub the site's address.
+    pub issuer: String,
+    /// GitHub's API address; unused elsewhere.
+    pub api_url: Option<Url>,
+    /// OAuth client id.
+    pub client_id: String,
+    /// OAuth client secret; a public client has none.
+    pub client_secret: Option<SecretString>,
+    /// Scopes asked for.
+    pub scopes: Vec<String>,
+    /// Path of the claim that holds roles (`realm_access.roles`).
+    pub roles_claim: Option<String>,
+    /// Path of the claim that holds groups (`groups`).
+    pub groups_claim: String,
+    /// E-mail domains (Google: `hd`) that may sign in; empty lets all in.
+    pub allowed_domains: Vec<String>,
+    /// Hosts beside the issuer's that its endpoints may be on.
+    pub endpoint_hosts: Vec<String>,
+    /// Accepted signature algorithms of ID tokens, asymmetric only (`RS256`).
+    pub algorithms: Vec<String>,
+    /// Plain http to this provider beyond loopback.
+    pub insecure_http: bool,
+}
+
+/// `policy`.
+#[derive(Debug)]
+pub struct Policy {
+    /// The policy file; without one every signed-in user may go everywhere.
+    pub file: Option<PathBuf>,
+    /// Path prefixes open to everybody, beside what the file says; for set-ups without a file.
+    pub public: Vec<String>,
+}
+
+/// `store.url`, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `sqlite:PATH`; relative paths are in `data_dir`.
+    Sqlite(PathBuf),
+}
+
+/// `forward_auth`.
+#[derive(Debug)]
+pub struct ForwardAuth {
+    /// How `X-Auth-User` is written.
+    pub user_header_format: UserHeaderFormat,
+    /// Hand services neither the gateway's cookie nor the `Authorization` header.
+    pub strip_credentials: bool,
+}
+
+/// How `X-Auth-User` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserHeaderFormat {
+    /// The e-mail, else the subject.
+    Plain,
+    /// A JSON object.
+    Json,
+}
+
+/// `audit`.
+#[derive(Debug)]
+pub struct Audit {
+    /// Which decisions are written down.
+    pub decisions: AuditDecisions,
+    /// Where; `None` is standard output.
+    pub file: Option<PathBuf>,
+}
+
+/// Which decisions are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditDecisions {
+    /// Every one.
+    All,
+    /// Refusals.
+    Denied,
+    /// Refusals, and one in a hundred of the rest.
+    Sampled,
+}
+
+/// `pages`: what operators may set about the looks.
+#[derive(Debug)]
+pub struct Pages {
+    /// Name shown in the header.
+    pub name: String,
+    /// Accent colour, `#rrggbb`.
+    pub accent: Option<String>,
+    /// A logo (SVG or PNG file, at most 64 KiB).
+    pub logo_file: Option<PathBuf>,
+    /// Where people get help (https or mailto).
+    pub support_url: Option<String>,
+    /// A folder whose templates replace the built-in ones of the same name.
+    pub templates_dir: Option<PathBuf>,
+}
+
+/// `log.format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Human,
+}

@@ -1,0 +1,8 @@
+//! Doorward: a login gateway for microservices.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod store;
+pub mod identity;
+pub mod policy;
