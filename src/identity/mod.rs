@@ -1,5 +1,11 @@
 //! WHO IS ASKING? Everything that turns a credential into an [`Identity`], and nothing about what it may do.
 
+pub mod assertion;
+pub mod ids;
+pub mod keyfile;
+pub mod seal;
+pub mod session;
+
 use crate::clock::Timestamp;
 
 /// How somebody proved who they are; the value of `X-Auth-Method`.
