@@ -1,0 +1,234 @@
+//! The signed-in person's own pages: who I am, where I am signed in, sign out there.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::callers::{Recognised, SignedIn};
+use super::csrf;
+use super::identity_headers::{USER, percent_encode};
+use super::login::logout::{gone, logout_targets};
+use super::pages::{AccountView, Page, SessionView, Trouble};
+use super::visit::Visit;
+use crate::http::state::State;
+use crate::store::{SessionId, SessionRecord};
+
+/// `GET {base}/`: the account page, or JSON.
+pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    if visit.elsewhere().is_some()
+        && let Some(home) = state.login.page("/")
+    {
+        return visit.redirect(&home);
+    }
+    let who = match visit.who().await {
+        Recognised::SignedIn(who) => who,
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Nobody => return sign_in_first(&visit),
+    };
+    let sessions = match state.store.sessions_of(&who.payload.user_id, visit.now).await {
+        Ok(sessions) => sessions,
+        Err(error) => {
+            tracing::error!(request_id = visit.id.as_str(), %error, "the account page needs the store");
+            return visit.trouble(Trouble::StoreDown, None);
+        }
+    };
+    let user = user_header(&who);
+    let mut response = if visit.wants_json() {
+        let mut body = userinfo_json(&who);
+        if let Some(members) = body.as_object_mut() {
+            let list: Vec<Value> = sessions.iter().map(|session| session_json(session, &who)).collect();
+            members.insert("user".into(), json!(user));
+            members.insert("sessions".into(), json!(list));
+        }
+        visit.respond(StatusCode::OK).json(body)
+    } else {
+        let view = view(&visit, &who, sessions);
+        let targets = logout_targets(&visit, &who).await;
+        visit.page(StatusCode::OK, &Page::Account(view), &targets)
+    };
+    if let Ok(value) = header::HeaderValue::from_str(&user) {
+        response.headers_mut().insert(USER, value);
+    }
+    response
+}
+
+/// `GET {base}/userinfo`: the session as JSON, 401 without one.
+pub async fn userinfo(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    match visit.who().await {
+        Recognised::SignedIn(who) => visit.respond(StatusCode::OK).json(userinfo_json(&who)),
+        Recognised::Nobody => unauthorized(&visit),
+        Recognised::Unchecked => visit
+            .respond(StatusCode::SERVICE_UNAVAILABLE)
+            .insert_header((header::RETRY_AFTER, "2"))
+            .json(json!({ "error": "unavailable", "message": "the session cannot be checked right now" })),
+    }
+}
+
+/// `POST {base}/sessions/end`: signs one of the person's own sessions out.
+pub async fn end_one(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    let Some(params) = csrf::form(&body, &["csrf", "id"]) else {
+        return visit.trouble(Trouble::BadRequest, None);
+    };
+    let who = match visit.who().await {
+        Recognised::SignedIn(who) => who,
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Nobody => return sign_in_first(&visit),
+    };
+    if !csrf::allows(&visit, &who, &params) {
+        return visit.trouble(Trouble::Forged, None);
+    }
+    let Some(id) = params.get("id").and_then(SessionId::parse) else {
+        return visit.trouble(Trouble::BadRequest, None);
+    };
+    // Only one's own: whose a session is, the registry says.
+    let ended = match state.store.session(&id, visit.now).await {
+        Ok(Some(session)) if session.user_id == who.payload.user_id => state.store.end_session(&id).await,
+        Ok(_) => Ok(false),
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(true) => state.known.ended(&id),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::error!(request_id = visit.id.as_str(), %error, "a session could not be ended");
+            return visit.trouble(Trouble::StoreDown, None);
+        }
+    }
+    visit.audit("sign_out", Some(format!("session {}", id.short())), Some(&who));
+    back_home(&visit, id == who.payload.sid)
+}
+
+/// `GET {base}/sessions/end-all`: says what will happen, and to whom.
+pub async fn ask_end_all(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    let who = match visit.who().await {
+        Recognised::SignedIn(who) => who,
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Nobody => return sign_in_first(&visit),
+    };
+    match state.store.sessions_of(&who.payload.user_id, visit.now).await {
+        Ok(sessions) => {
+            let page = Page::sign_out_everywhere(sessions.len(), csrf::token(&visit, &who));
+            visit.page(StatusCode::OK, &page, &[])
+        }
+        Err(error) => {
+            tracing::error!(request_id = visit.id.as_str(), %error, "the sessions cannot be listed");
+            visit.trouble(Trouble::StoreDown, None)
+        }
+    }
+}
+
+/// `POST {base}/sessions/end-all`: signs the person out everywhere.
+pub async fn end_all(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    let Some(params) = csrf::form(&body, &["csrf"]) else {
+        return visit.trouble(Trouble::BadRequest, None);
+    };
+    let who = match visit.who().await {
+        Recognised::SignedIn(who) => who,
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Nobody => return sign_in_first(&visit),
+    };
+    if !csrf::allows(&visit, &who, &params) {
+        return visit.trouble(Trouble::Forged, None);
+    }
+    match state.store.end_sessions_of(&who.payload.user_id).await {
+        Ok(ended) => {
+            for session in &ended {
+                state.known.ended(session);
+            }
+            visit.audit("sessions_ended", Some(format!("all {} of their own", ended.len())), Some(&who));
+            back_home(&visit, true)
+        }
+        Err(error) => {
+            tracing::error!(request_id = visit.id.as_str(), %error, "sessions could not be ended");
+            visit.trouble(Trouble::StoreDown, None)
+        }
+    }
+}
+
+fn back_home(visit: &Visit<'_>, signed_out: bool) -> HttpResponse {
+    let page = visit.state.login.page(if signed_out { "/logout" } else { "/" });
+    let mut builder = visit.redirecting(page.as_deref().unwrap_or("/"));
+    builder.status(StatusCode::SEE_OTHER);
+    if signed_out {
+        builder.append_header((header::SET_COOKIE, gone(visit)));
+    }
+    builder.finish()
+}
+
+fn sign_in_first(visit: &Visit<'_>) -> HttpResponse {
+    if visit.wants_json() {
+        return unauthorized(visit);
+    }
+    match (visit.state.login.page("/login"), visit.state.login.page("/")) {
+        (Some(login), Some(home)) if visit.state.providers.len() > 0 => {
+            visit.redirect(&format!("{login}?rd={}", percent_encode(&home)))
+        }
+        _ => visit.trouble(Trouble::SignInNotConfigured, None),
+    }
+}
+
+fn unauthorized(visit: &Visit<'_>) -> HttpResponse {
+    visit.respond(StatusCode::UNAUTHORIZED).insert_header((header::WWW_AUTHENTICATE, "Bearer")).json(json!({
+        "error": "unauthorized", "message": "nobody is signed in here",
+        "login_url": visit.state.login.page("/login"),
+    }))
+}
+
+fn user_header(who: &SignedIn) -> String {
+    let user = who.payload.email.as_deref().unwrap_or(&who.payload.subject);
+    if user.is_ascii() { user.to_owned() } else { percent_encode(user) }
+}
+
+fn userinfo_json(who: &SignedIn) -> Value {
+    json!({
+        "user_id": who.identity.user_id, "subject": who.identity.subject, "provider": who.identity.provider,
+        "email": who.identity.email, "name": who.identity.name,
+        "roles": who.identity.roles, "permissions": who.identity.permissions,
+        "method": who.identity.method.as_str(),
+        "signed_in_at": who.payload.signed_in_at.rfc3339(), "expires_at": who.payload.expires_at.rfc3339(),
+    })
+}
+
+fn session_json(session: &SessionRecord, who: &SignedIn) -> Value {
+    json!({
+        "id": session.id.as_str(), "current": session.id == who.payload.sid, "provider": session.provider,
+        "created_at": session.created_at.rfc3339(), "last_seen_at": session.last_seen_at.rfc3339(),
+        "expires_at": session.expires_at.rfc3339(), "address": session.address, "agent": session.agent,
+    })
+}
+
+fn view(visit: &Visit<'_>, who: &SignedIn, sessions: Vec<SessionRecord>) -> AccountView {
+    let label = |id: &str| {
+        visit.state.providers.get(id).map_or_else(|| id.to_owned(), |provider| provider.label().to_owned())
+    };
+    AccountView {
+        name: who.identity.name.clone(),
+        email: who.identity.email.clone(),
+        user_id: who.identity.user_id.clone(),
+        provider: label(&who.identity.provider),
+        roles: who.identity.roles.clone(),
+        signed_in_at: who.payload.signed_in_at,
+        expires_at: who.payload.expires_at,
+        idle: who.payload.idle(),
+        now: visit.now,
+        csrf: csrf::token(visit, who),
+        sessions: sessions
+            .into_iter()
+            .map(|session| SessionView {
+                current: session.id == who.payload.sid,
+                provider: label(&session.provider),
+                id: session.id.as_str().to_owned(),
+                agent: session.agent,
+                address: session.address,
+                first_seen: session.created_at,
+                last_seen: session.last_seen_at,
+            })
+            .collect(),
+    }
+}

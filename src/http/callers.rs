@@ -1,0 +1,195 @@
+//! Who sent this request: from the session cookie to a known caller, remembered for the next request.
+//!
+//! The first request of a session opens the seal, asks the registry and works out roles and headers. Every
+//! later one finds the result by the cookie's bytes and only confirms, with a few atomic loads, that it still
+//! holds: the session was not ended, the user not changed, the policy not replaced, no limit passed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use quick_cache::sync::Cache;
+
+use super::cookie;
+use super::identity_headers::IdentityHeaders;
+use crate::clock::Timestamp;
+use crate::config::UserHeaderFormat;
+use crate::identity::assertion::{Assertions, REUSE};
+use crate::identity::session::{Payload, SessionCookies};
+use crate::identity::{Identity, Method};
+use crate::policy::live::LivePolicy;
+use crate::policy::{Facts, Policy};
+use crate::store::known::{Confirm, Known, KnownSession, Standing};
+
+/// Sessions remembered by their cookie. One takes about 2 KB with its headers.
+const REMEMBERED: usize = 20_000;
+/// A browser sends one; a few more are looked at, so that a planted one cannot hide the real one.
+const MAX_CANDIDATES: usize = 4;
+/// Services that one session holds a signed assertion for at a time.
+const MAX_ASSERTIONS: usize = 32;
+
+/// A signed-in caller, ready to be answered.
+pub struct SignedIn {
+    /// What the cookie says.
+    pub payload: Payload,
+    /// Who it is, with roles and permissions.
+    pub identity: Identity,
+    /// The identity as response headers.
+    pub headers: IdentityHeaders,
+    known: Arc<KnownSession>,
+    audience: Box<str>,
+    policy_version: u64,
+    assertions: Mutex<Vec<Minted>>,
+}
+
+struct Minted {
+    service: Box<str>,
+    at: Timestamp,
+    value: HeaderValue,
+}
+
+impl SignedIn {
+    /// The signed assertion for one service, made at most once a minute. `None` when signing fails, which is
+    /// logged: the header then goes out empty, and a service that demands it refuses.
+    pub fn assertion(&self, service: &str, signer: &Assertions, now: Timestamp) -> Option<HeaderValue> {
+        let mut minted = self.assertions.lock().unwrap_or_else(PoisonError::into_inner);
+        minted.retain(|entry| now.since(entry.at) < REUSE && entry.at <= now);
+        if let Some(entry) = minted.iter().find(|entry| &*entry.service == service) {
+            return Some(entry.value.clone());
+        }
+        let value = match signer.mint(&self.identity, service, now) {
+            Ok(token) => HeaderValue::from_str(&token).ok()?,
+            Err(error) => {
+                tracing::error!(%error, "no identity assertion");
+                return None;
+            }
+        };
+        if minted.len() >= MAX_ASSERTIONS {
+            minted.remove(0);
+        }
+        minted.push(Minted { service: service.into(), at: now, value: value.clone() });
+        Some(value)
+    }
+}
+
+/// What the session cookies of a request amount to.
+pub enum Recognised {
+    /// No session: none presented, or one that is forged, over or revoked. They all look alike.
+    Nobody,
+    /// There is one, and whether it still holds could not be found out.
+    Unchecked,
+    /// This caller.
+    SignedIn(Arc<SignedIn>),
+}
+
+/// Recognises callers by their session cookie.
+pub struct Callers {
+    cookies: Arc<SessionCookies>,
+    known: Arc<Known>,
+    policy: Arc<LivePolicy>,
+    format: UserHeaderFormat,
+    remembered: Cache<Box<str>, Arc<SignedIn>>,
+}
+
+impl Callers {
+    /// With nobody remembered yet.
+    #[must_use]
+    pub fn new(
+        cookies: Arc<SessionCookies>,
+        known: Arc<Known>,
+        policy: Arc<LivePolicy>,
+        format: UserHeaderFormat,
+    ) -> Self {
+        Self { cookies, known, policy, format, remembered: Cache::new(REMEMBERED) }
+    }
+
+    /// The caller whose session cookie for `host` this request carries. Two different live sessions at once
+    /// are nobody: one of them was planted, and there is no telling which.
+    pub async fn recognise(&self, headers: &HeaderMap, host: &str, now: Timestamp) -> Recognised {
+        let mut result = Recognised::Nobody;
+        for value in cookie::values(headers, self.cookies.name()).take(MAX_CANDIDATES) {
+            match (self.one(value, host, now).await, &result) {
+                (Recognised::SignedIn(new), Recognised::SignedIn(old))
+                    if new.payload.sid != old.payload.sid =>
+                {
+                    return Recognised::Nobody;
+                }
+                (Recognised::Nobody, _) => {}
+                (found, _) => result = found,
+            }
+        }
+        result
+    }
+
+    async fn one(&self, value: &str, host: &str, now: Timestamp) -> Recognised {
+        if let Some(seen) = self.remembered.get(value)
+            && *seen.audience == *self.cookies.audience(host)
+            && seen.policy_version == self.policy.version()
+            && now < seen.payload.expires_at
+        {
+            match self.known.confirm(&seen.known, seen.payload.idle(), now) {
+                Confirm::Holds => return Recognised::SignedIn(seen),
+                Confirm::Unchecked => return Recognised::Unchecked,
+                Confirm::Ended => {
+                    self.remembered.remove(value);
+                    return Recognised::Nobody;
+                }
+                Confirm::Stale => {}
+            }
+        }
+        match self.cookies.open(value, host, now) {
+            Some(payload) => self.look_up(value, host, payload, now).await,
+            None => Recognised::Nobody,
+        }
+    }
+
+    async fn look_up(&self, value: &str, host: &str, payload: Payload, now: Timestamp) -> Recognised {
+        let known = match self.known.session(&payload.sid, now).await {
+            Standing::Live(known) => known,
+            Standing::Ended => return Recognised::Nobody,
+            Standing::Unchecked => return Recognised::Unchecked,
+        };
+        match self.known.confirm(&known, payload.idle(), now) {
+            Confirm::Holds => {}
+            Confirm::Ended => return Recognised::Nobody,
+            // Changed again while it was looked up: the next request asks anew.
+            Confirm::Stale | Confirm::Unchecked => return Recognised::Unchecked,
+        }
+        if known.user.id != payload.user_id {
+            return Recognised::Nobody;
+        }
+        let policy_version = self.policy.version();
+        let identity = identity_of(&payload, &known, &self.policy.load());
+        let signed_in = Arc::new(SignedIn {
+            headers: IdentityHeaders::of(&identity, self.format),
+            audience: self.cookies.audience(host).into(),
+            assertions: Mutex::default(),
+            policy_version,
+            identity,
+            known,
+            payload,
+        });
+        self.remembered.insert(value.into(), Arc::clone(&signed_in));
+        Recognised::SignedIn(signed_in)
+    }
+}
+
+fn identity_of(payload: &Payload, known: &KnownSession, policy: &Policy) -> Identity {
+    let roles = policy.roles(&Facts {
+        provider: &payload.provider,
+        email: payload.email.as_deref(),
+        groups: &payload.groups,
+        claimed: &payload.roles,
+        granted: &known.user.granted,
+    });
+    Identity {
+        method: Method::Session,
+        user_id: payload.user_id.clone(),
+        provider: payload.provider.clone(),
+        subject: payload.subject.clone(),
+        email: payload.email.clone(),
+        name: payload.name.clone(),
+        permissions: policy.permissions(&roles),
+        roles,
+        expires_at: Some(payload.expires_at),
+    }
+}

@@ -1,0 +1,229 @@
+//! THE HOT PATH, whole: a proxy asks, the policy decides.
+//!
+//! ```text
+//! now → question → rule → who asks → decision → written down → answered
+//! ```
+//!
+//! Nothing here waits for anything in the common case: sessions and roles are known in the process.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::callers::{Recognised, SignedIn};
+use super::forwarded::{self, Asked, BadQuestion, Dialect, Question};
+use super::respond::Reply;
+use crate::audit;
+use crate::audit::Outcome;
+use crate::clock::Timestamp;
+use crate::policy::Found;
+use crate::policy::decision::{Caller, Decision, Permit, Subject};
+use crate::policy::target::{Host, Scheme, Target};
+use crate::http::state::State;
+
+/// `/auth`: Traefik's `forwardAuth` and Caddy's `forward_auth`.
+pub async fn forwarded(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    answer(&request, &state, Dialect::Forwarded).await
+}
+
+/// `/auth/nginx`: nginx's `auth_request`.
+pub async fn nginx(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    answer(&request, &state, Dialect::Original).await
+}
+
+/// Who asks, as far as it was found out; see [`Caller`] for why these are four.
+pub(super) enum Who {
+    Anonymous,
+    Wrong,
+    Unchecked,
+    Known(Arc<SignedIn>),
+}
+
+impl Who {
+    fn to_policy(&self) -> Caller<'_> {
+        match self {
+            Self::Anonymous => Caller::Anonymous,
+            Self::Wrong => Caller::Wrong,
+            Self::Unchecked => Caller::Unchecked,
+            Self::Known(who) => Caller::Known(Subject {
+                roles: &who.identity.roles,
+                permissions: &who.identity.permissions,
+            }),
+        }
+    }
+
+    pub(super) fn signed_in(&self) -> Option<&SignedIn> {
+        match self {
+            Self::Known(who) => Some(who),
+            _ => None,
+        }
+    }
+}
+
+async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
+    let now = state.clock.now();
+    let mut reply = Reply::new(state, dialect, state.ids.next());
+    let headers = request.headers();
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    let asked = match forwarded::read(headers, dialect, peer, &state.config.server.trusted_proxies) {
+        Ok(asked) => asked,
+        Err(bad) => return refuse(&reply, peer, &bad, now),
+    };
+    reply.request_id = asked.request_id.cloned();
+    let policy = state.policy.load();
+    let target = match &asked.question {
+        Question::Route(target) => target,
+        Question::WholeHost(host) => {
+            let who = identify(state, &asked, headers, host, false, now).await;
+            let decision = policy.whole_host(host, who.to_policy());
+            return conclude(&reply, &asked, None, None, &who, decision, now);
+        }
+    };
+    // A browser would not send the session over plain http, and a login must not lead there.
+    if target.scheme() == Scheme::Http && state.login.wants_https() {
+        return refuse(&reply, asked.client, &BadQuestion::PlainHttp, now);
+    }
+    let found = policy.find(target, asked.preflight);
+    let who = identify(state, &asked, headers, target.host(), found.ignores_authorization(), now).await;
+    let decision = found.decide(who.to_policy());
+    conclude(&reply, &asked, Some(target), Some(&found), &who, decision, now)
+}
+
+/// An `Authorization` header wins and is never followed by a fallback; else the session cookie speaks.
+async fn identify(
+    state: &State,
+    asked: &Asked<'_>,
+    headers: &HeaderMap,
+    host: &Host,
+    ignore_authorization: bool,
+    now: Timestamp,
+) -> Who {
+    if asked.authorization.is_present() && !ignore_authorization {
+        // No kind of bearer credential is accepted by this version.
+        return Who::Wrong;
+    }
+    match state.callers.recognise(headers, host.as_str(), now).await {
+        Recognised::Nobody => Who::Anonymous,
+        Recognised::Unchecked => Who::Unchecked,
+        Recognised::SignedIn(who) => Who::Known(who),
+    }
+}
+
+fn conclude(
+    reply: &Reply<'_>,
+    asked: &Asked<'_>,
+    target: Option<&Target>,
+    found: Option<&Found<'_>>,
+    who: &Who,
+    decision: Decision,
+    now: Timestamp,
+) -> HttpResponse {
+    let outcome = outcome_of(&decision, who);
+    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
+    let state = reply.state;
+    state.metrics.decision(outcome);
+    if state.audit.wants(outcome) || shadow.is_some() {
+        let rule = found.and_then(Found::rule);
+        let line = audit::Decision {
+            decision_id: reply.id.as_str(),
+            outcome,
+            reason: reason_of(&decision),
+            rule: rule.map(|rule| rule.id.as_str()),
+            rule_at: rule.map(|rule| format!("{}:{}", rule.file, rule.line)),
+            service: found.and_then(Found::service),
+            shadow: shadow.as_ref().map(|decision| outcome_of(decision, who)),
+            method: target.map(Target::method),
+            host: match &asked.question {
+                Question::Route(target) => Some(target.host().as_str()),
+                Question::WholeHost(host) => Some(host.as_str()),
+            },
+            path: target.map(Target::path),
+            user_id: who.signed_in().map(|who| who.identity.user_id.as_str()),
+            auth_method: who.signed_in().map(|who| who.identity.method.as_str()),
+            client: Some(asked.client),
+            request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
+        };
+        state.audit.decision(&line, now);
+    }
+    match decision {
+        Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit, now),
+        Decision::Challenge => reply.challenge(target, asked.navigation),
+        Decision::Invalid => reply.invalid_credential(),
+        Decision::Deny(reason) => reply.forbidden(target, &reason, who.signed_in(), asked.navigation),
+        Decision::Unreadable => reply.bad_request("the path can be read in more than one way"),
+        Decision::Unavailable => reply.unavailable(),
+    }
+}
+
+fn allow(
+    reply: &Reply<'_>,
+    asked: &Asked<'_>,
+    target: Option<&Target>,
+    found: Option<&Found<'_>>,
+    who: &Who,
+    permit: &Permit,
+    now: Timestamp,
+) -> HttpResponse {
+    let service = found.and_then(Found::service).or_else(|| target.map(|target| target.host().as_str()));
+    let assertion = who
+        .signed_in()
+        .zip(service)
+        .and_then(|(who, service)| who.assertion(service, &reply.state.assertions, now));
+    reply.allowed(permit, who.signed_in(), assertion, asked.headers)
+}
+
+fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion, now: Timestamp) -> HttpResponse {
+    let outcome = match bad {
+        BadQuestion::Untrusted => Outcome::Untrusted,
+        _ => Outcome::BadRequest,
+    };
+    reply.state.metrics.decision(outcome);
+    if reply.state.audit.wants(outcome) {
+        let line = audit::Decision {
+            decision_id: reply.id.as_str(),
+            outcome,
+            reason: Some(bad.to_string()),
+            rule: None,
+            rule_at: None,
+            service: None,
+            shadow: None,
+            method: None,
+            host: None,
+            path: None,
+            user_id: None,
+            auth_method: None,
+            client: Some(client),
+            request_id: None,
+        };
+        reply.state.audit.decision(&line, now);
+    }
+    match bad {
+        BadQuestion::Untrusted => reply.untrusted(),
+        _ => reply.bad_request(&bad.to_string()),
+    }
+}
+
+fn outcome_of(decision: &Decision, who: &Who) -> Outcome {
+    match decision {
+        Decision::Allow(_) if matches!(who, Who::Known(_)) => Outcome::Allowed,
+        Decision::Allow(_) => Outcome::Anonymous,
+        Decision::Challenge => Outcome::Challenged,
+        Decision::Invalid => Outcome::Unauthorized,
+        Decision::Deny(_) => Outcome::Forbidden,
+        Decision::Unreadable => Outcome::Unreadable,
+        Decision::Unavailable => Outcome::Unavailable,
+    }
+}
+
+fn reason_of(decision: &Decision) -> Option<String> {
+    match decision {
+        Decision::Deny(reason) => Some(reason.to_string()),
+        Decision::Unreadable => Some("the path can be read in more than one way".into()),
+        Decision::Invalid => Some("the credential presented is not valid".into()),
+        Decision::Unavailable => Some("the session could not be checked: the store does not answer".into()),
+        Decision::Allow(_) | Decision::Challenge => None,
+    }
+}

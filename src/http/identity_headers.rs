@@ -1,0 +1,162 @@
+//! The identity as services see it: seven headers that are all there on every 200, empty where unknown, so
+//! that the proxy overwrites whatever a client sent.
+
+use std::fmt::Write as _;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use serde_json::json;
+
+use crate::config::UserHeaderFormat;
+use crate::identity::Identity;
+
+/// The e-mail, else the subject.
+pub const USER: HeaderName = HeaderName::from_static("x-auth-user");
+/// The stable id.
+pub const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+/// The verified e-mail.
+pub const EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
+/// The display name, percent-encoded UTF-8.
+pub const NAME: HeaderName = HeaderName::from_static("x-auth-name");
+/// Roles, comma separated, sorted.
+pub const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
+/// Permissions, comma separated, sorted.
+pub const PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissions");
+/// How it was proved.
+pub const METHOD: HeaderName = HeaderName::from_static("x-auth-method");
+/// The signed assertion; beside these seven, as it differs by service.
+pub const ASSERTION: HeaderName = HeaderName::from_static("x-auth-assertion");
+
+/// The seven, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct IdentityHeaders([(HeaderName, HeaderValue); 7]);
+
+impl IdentityHeaders {
+    /// Of a verified caller.
+    #[must_use]
+    pub fn of(who: &Identity, format: UserHeaderFormat) -> Self {
+        let email = who.email.as_deref().unwrap_or_default();
+        let user = match format {
+            UserHeaderFormat::Plain => value(if email.is_empty() { &who.subject } else { email }),
+            UserHeaderFormat::Json => value(&user_json(who)),
+        };
+        Self([
+            (USER, user),
+            (USER_ID, value(&who.user_id)),
+            (EMAIL, value(email)),
+            (NAME, value(&percent_encode(who.name.as_deref().unwrap_or_default()))),
+            (ROLES, value(&who.roles.join(","))),
+            (PERMISSIONS, value(&who.permissions.join(","))),
+            (METHOD, HeaderValue::from_static(who.method.as_str())),
+        ])
+    }
+
+    /// Of nobody: all empty, and the method says so.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        let empty = || HeaderValue::from_static("");
+        Self([
+            (USER, empty()),
+            (USER_ID, empty()),
+            (EMAIL, empty()),
+            (NAME, empty()),
+            (ROLES, empty()),
+            (PERMISSIONS, empty()),
+            (METHOD, HeaderValue::from_static("anonymous")),
+        ])
+    }
+
+    /// Name and value of each.
+    pub fn iter(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        self.0.iter().cloned()
+    }
+}
+
+/// Values were cleaned when they were learnt; one that is still unfit for a header goes out empty, never cut.
+fn value(text: &str) -> HeaderValue {
+    if text.is_ascii() {
+        HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    } else {
+        HeaderValue::from_str(&percent_encode(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+/// RFC 3986 percent-encoding of everything but unreserved characters.
+#[must_use]
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// JSON in ASCII: what is not goes as `\uXXXX`, as header values are bytes to many readers.
+fn user_json(who: &Identity) -> String {
+    let json = json!({
+        "user_id": who.user_id, "subject": who.subject, "provider": who.provider,
+        "email": who.email, "name": who.name, "roles": who.roles, "permissions": who.permissions,
+        "method": who.method.as_str(), "expires_at": who.expires_at.map(|at| at.rfc3339()),
+    })
+    .to_string();
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Method;
+
+    fn jurgen() -> Identity {
+        Identity {
+            method: Method::Session,
+            user_id: "j-1".into(),
+            provider: "google".into(),
+            subject: "j-1".into(),
+            email: Some("jurgen@example.com".into()),
+            name: Some("Jürgen Ñandú 東京".into()),
+            roles: vec!["a".into(), "b".into()],
+            permissions: vec![],
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn names_survive_whole() {
+        let headers = IdentityHeaders::of(&jurgen(), UserHeaderFormat::Plain);
+        let find = |name| headers.iter().find(|(found, _)| *found == name).unwrap().1;
+        assert_eq!(find(NAME), "J%C3%BCrgen%20%C3%91and%C3%BA%20%E6%9D%B1%E4%BA%AC");
+        assert_eq!(find(USER), "jurgen@example.com");
+        assert_eq!(find(ROLES), "a,b");
+        assert_eq!(find(PERMISSIONS), "");
+    }
+
+    #[test]
+    fn json_is_ascii_and_reads_back() {
+        let headers = IdentityHeaders::of(&jurgen(), UserHeaderFormat::Json);
+        let (_, user) = headers.iter().find(|(name, _)| *name == USER).unwrap();
+        let back: serde_json::Value = serde_json::from_str(user.to_str().unwrap()).unwrap();
+        assert_eq!(back["name"], "Jürgen Ñandú 東京");
+    }
+
+    #[test]
+    fn nobody_is_seven_empty_headers() {
+        let headers = IdentityHeaders::anonymous();
+        assert_eq!(headers.iter().count(), 7);
+        assert!(headers.iter().all(|(name, value)| value.is_empty() || name == METHOD));
+    }
+}

@@ -1,0 +1,127 @@
+//! `GET` and `POST {base}/logout`: ends the session here, then at the provider.
+
+use actix_session::Session;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use url::Url;
+
+use super::pending::PendingLogins;
+use crate::http::callers::{Recognised, SignedIn};
+use crate::http::cookie::{self, Keep};
+use crate::http::csrf;
+use crate::http::pages::{Page, Trouble};
+use crate::http::params::Params;
+use crate::http::visit::Visit;
+use crate::identity::seal::Purpose;
+use crate::identity::session::Scope;
+use crate::http::state::State;
+
+/// The page with one button; where nobody is signed in, the page that says so.
+pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    if let Some(home) = at_home(&visit) {
+        return home;
+    }
+    match visit.who().await {
+        Recognised::SignedIn(who) => {
+            let targets = logout_targets(&visit, &who).await;
+            let page = Page::sign_out(display_name(&who), csrf::token(&visit, &who));
+            visit.page(StatusCode::OK, &page, &targets)
+        }
+        Recognised::Unchecked => visit.trouble(Trouble::StoreDown, None),
+        Recognised::Nobody => {
+            let again = visit.sign_in_again(None);
+            visit.page(StatusCode::OK, &Page::signed_out(again), &[])
+        }
+    }
+}
+
+/// The button.
+pub async fn end(request: HttpRequest, state: Data<State>, session: Session, body: Bytes) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    let Some(params) = csrf::form(&body, &["csrf", "rd"]) else {
+        return visit.trouble(Trouble::BadRequest, None);
+    };
+    let who = match visit.who().await {
+        Recognised::SignedIn(who) => who,
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Nobody => return signed_out(&visit, &params, None),
+    };
+    if !csrf::allows(&visit, &who, &params) {
+        return visit.trouble(Trouble::Forged, None);
+    }
+    let there = provider_logout(&visit, &who).await;
+    match state.store.end_session(&who.payload.sid).await {
+        Ok(_) => state.known.ended(&who.payload.sid),
+        Err(error) => {
+            tracing::error!(request_id = visit.id.as_str(), %error, "the session could not be ended");
+            return visit.trouble(Trouble::StoreDown, None);
+        }
+    }
+    visit.audit("sign_out", None, Some(&who));
+    let mut pending = PendingLogins::load(&session);
+    pending.forget_bounces();
+    let _ = pending.save(&session);
+    signed_out(&visit, &params, there)
+}
+
+/// Takes the cookie away and sends the browser on: to the provider's own logout, to an allowed address, or to
+/// the page that says it is done.
+fn signed_out(visit: &Visit<'_>, params: &Params, there: Option<Url>) -> HttpResponse {
+    let wanted = params.get("rd").and_then(|raw| visit.state.login.check(raw));
+    let to = there
+        .map(String::from)
+        .or_else(|| wanted.map(|to| to.as_str().to_owned()))
+        .or_else(|| visit.state.login.page("/logout"))
+        .unwrap_or_else(|| "/".to_owned());
+    visit
+        .redirecting(&to)
+        .status(StatusCode::SEE_OTHER)
+        .append_header((header::SET_COOKIE, gone(visit)))
+        .finish()
+}
+
+/// The `Set-Cookie` line that removes the session cookie: same name, path and domain as the one that set it.
+pub(in crate::http) fn gone(visit: &Visit<'_>) -> String {
+    let cookies = &visit.state.cookies;
+    let domain = match cookies.scope() {
+        Scope::Host => None,
+        Scope::Domain(domain) => Some(domain.as_str()),
+    };
+    cookie::set(cookies.name(), "", domain, Keep::Gone)
+}
+
+/// RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), with the ID token that was kept for it.
+async fn provider_logout(visit: &Visit<'_>, who: &SignedIn) -> Option<Url> {
+    let provider = visit.state.providers.get(&who.payload.provider)?;
+    let back = Url::parse(&visit.state.login.page("/logout")?).ok()?;
+    let record = visit.state.store.session(&who.payload.sid, visit.now).await.ok().flatten();
+    let hint = record.and_then(|record| record.logout_hint).and_then(|sealed| {
+        let sealed = String::from_utf8(sealed).ok()?;
+        let plain = visit.state.cookies.ring().open(Purpose::LogoutHint, who.payload.sid.as_str(), &sealed)?;
+        String::from_utf8(plain).ok()
+    });
+    provider.logout_url(hint.as_deref(), &back, visit.now).await
+}
+
+/// Where a logout form may lead beside the gateway: browsers hold redirects after a form to `form-action`.
+pub(in crate::http) async fn logout_targets(visit: &Visit<'_>, who: &SignedIn) -> Vec<String> {
+    let Some(provider) = visit.state.providers.get(&who.payload.provider) else { return Vec::new() };
+    let Some(back) = visit.state.login.page("/logout").and_then(|page| Url::parse(&page).ok()) else {
+        return Vec::new();
+    };
+    let url = provider.logout_url(None, &back, visit.now).await;
+    url.map(|url| vec![url.origin().ascii_serialization()]).unwrap_or_default()
+}
+
+/// On a host that has a hand-over cookie of its own, the sign-out is on the gateway's own host.
+fn at_home(visit: &Visit<'_>) -> Option<HttpResponse> {
+    visit.elsewhere()?;
+    visit.state.login.page("/logout").map(|page| visit.redirect(&page))
+}
+
+fn display_name(who: &SignedIn) -> String {
+    let payload = &who.payload;
+    payload.email.clone().or_else(|| payload.name.clone()).unwrap_or_else(|| payload.subject.clone())
+}

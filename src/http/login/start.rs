@@ -1,0 +1,135 @@
+//! `GET {base}/login`: starts a sign-in at a provider.
+
+use actix_session::Session;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::handover;
+use super::pending::PendingLogins;
+use super::return_to::ReturnTo;
+use crate::http::callers::Recognised;
+use crate::http::identity_headers::percent_encode;
+use crate::http::pages::{Choice, Page, Trouble};
+use crate::http::params::Params;
+use crate::http::visit::Visit;
+use crate::identity::provider::{Provider, ProviderError};
+use crate::http::state::State;
+
+/// Where to return to, which provider, and (on the way to another host) for which browser.
+const PARAMS: [&str; 3] = ["rd", "idp", "continue"];
+
+/// See the module.
+pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    let Ok(params) = Params::read(request.query_string(), &PARAMS) else {
+        return visit.trouble(Trouble::BadRequest, None);
+    };
+    let Some(login_page) = state.login.page("/login").filter(|_| state.providers.len() > 0) else {
+        return visit.trouble(Trouble::SignInNotConfigured, None);
+    };
+    // Sign-ins start on the gateway's own host, where the pending login's cookie lives.
+    if visit.elsewhere().is_some() {
+        return visit.redirect(&format!("{login_page}?{}", request.query_string()));
+    }
+    let return_to = params.get("rd").and_then(|raw| state.login.check(raw));
+    if return_to.is_none() && params.get("rd").is_some() {
+        tracing::warn!(
+            request_id = visit.id.as_str(),
+            "the address asked for is not one that a sign-in may return to; list its host in login.return_hosts"
+        );
+    }
+    let mut pending = PendingLogins::load(&session);
+    if let Some(to) = &return_to
+        && pending.is_bouncing(to.as_str(), visit.now)
+    {
+        pending.forget_bounces();
+        let _ = pending.save(&session);
+        return visit.trouble(Trouble::TooManyTries, Some(visit.sign_in_again(Some(to.as_str()))));
+    }
+    // Signed in here already, and wanted on a host with a cookie of its own: hand over, ask nobody.
+    if let Some(to) = &return_to
+        && params.get("idp").is_none()
+        && !state.login.shares_cookie(to.host())
+    {
+        match visit.who().await {
+            Recognised::SignedIn(who) => {
+                return handover::send(&visit, &session, &who, to, params.get("continue")).await;
+            }
+            Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+            Recognised::Nobody => {}
+        }
+    }
+    let provider = match (params.get("idp"), state.providers.len()) {
+        (Some(id), _) => state.providers.get(id),
+        (None, 1) => state.providers.first(),
+        (None, _) => return choose(&visit, &login_page, return_to.as_ref()),
+    };
+    match provider {
+        Some(provider) => go(&visit, &session, pending, provider, return_to.as_ref()).await,
+        None => visit.trouble(Trouble::NotFound, None),
+    }
+}
+
+fn choose(visit: &Visit<'_>, login_page: &str, return_to: Option<&ReturnTo>) -> HttpResponse {
+    let rd = return_to.map(|to| format!("&rd={}", percent_encode(to.as_str()))).unwrap_or_default();
+    let choices = visit
+        .state
+        .providers
+        .iter()
+        .map(|provider| Choice {
+            id: provider.id().to_owned(),
+            label: provider.label().to_owned(),
+            kind: provider.kind(),
+            href: format!("{login_page}?idp={}{rd}", percent_encode(provider.id())),
+        })
+        .collect();
+    let going_to = return_to.map(ReturnTo::authority);
+    visit.page(StatusCode::OK, &Page::choose(going_to, choices), &[])
+}
+
+async fn go(
+    visit: &Visit<'_>,
+    session: &Session,
+    mut pending: PendingLogins,
+    provider: &Provider,
+    return_to: Option<&ReturnTo>,
+) -> HttpResponse {
+    let back = return_to.map_or("", ReturnTo::as_str);
+    let started = match provider.start(visit.now).await {
+        Ok(started) => started,
+        Err(error) => return provider_trouble(visit, provider, &error, back),
+    };
+    pending.start(started.pending, provider.id(), back, visit.now);
+    if pending.save(session).is_err() {
+        return visit.trouble(Trouble::Internal, None);
+    }
+    visit.redirect(started.url.as_str())
+}
+
+/// The page for what a provider did, and the cause in the log.
+pub(super) fn provider_trouble(
+    visit: &Visit<'_>,
+    provider: &Provider,
+    error: &ProviderError,
+    return_to: &str,
+) -> HttpResponse {
+    let trouble = match error {
+        ProviderError::Unavailable(_) => Trouble::ProviderSilent,
+        ProviderError::BadAnswer(_) => Trouble::ProviderBroken,
+        ProviderError::EmailMissing => Trouble::EmailMissing,
+        ProviderError::EmailNotVerified => Trouble::EmailNotVerified,
+        ProviderError::DomainNotAllowed => Trouble::DomainNotAllowed,
+        _ => Trouble::SignInRefused,
+    };
+    tracing::warn!(
+        request_id = visit.id.as_str(),
+        provider = provider.id(),
+        cause = %error,
+        "the sign-in ended at the provider"
+    );
+    visit.state.metrics.login_failed(provider.id());
+    visit.audit("sign_in_refused", Some(format!("{}: {error}", provider.id())), None);
+    let again = visit.sign_in_again(Some(return_to));
+    visit.trouble_with(trouble, Some(again), Some(provider.label()), None)
+}

@@ -1,0 +1,202 @@
+//! A decision as an HTTP answer: status, headers, and a page or JSON. No error path here answers 2xx, and
+//! only a [`Permit`] makes a 200.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde_json::{Value, json};
+
+use super::callers::SignedIn;
+use super::cookie;
+use super::forwarded::Dialect;
+use super::identity_headers::{ASSERTION, percent_encode};
+use super::pages::{MissingWords, Page};
+use super::visit::REQUEST_ID;
+use crate::identity::ids::DecisionId;
+use crate::policy::decision::{Permit, Reason};
+use crate::policy::target::Target;
+use crate::http::state::State;
+
+/// The name of the decision, on every answer.
+const DECISION_ID: HeaderName = HeaderName::from_static("x-auth-decision-id");
+/// Where nginx finds the login address.
+const AUTH_REDIRECT: HeaderName = HeaderName::from_static("x-auth-redirect");
+/// Name prefixes of our own cookies: what no service needs to see.
+const OWN_COOKIES: [&str; 3] = ["__Host-doorward", "__Secure-doorward", "doorward"];
+
+/// One answer in the making.
+pub struct Reply<'a> {
+    /// What handlers may use.
+    pub state: &'a State,
+    /// The decision's name.
+    pub id: DecisionId,
+    /// The proxy's own request id, repeated when it sent one.
+    pub request_id: Option<HeaderValue>,
+    dialect: Dialect,
+}
+
+impl<'a> Reply<'a> {
+    /// For one request.
+    #[must_use]
+    pub const fn new(state: &'a State, dialect: Dialect, id: DecisionId) -> Self {
+        Self { state, id, request_id: None, dialect }
+    }
+
+    /// 200 with every identity header; empty ones where nobody is known.
+    #[must_use]
+    pub fn allowed(
+        &self,
+        _permit: &Permit,
+        who: Option<&SignedIn>,
+        assertion: Option<HeaderValue>,
+        asked: &HeaderMap,
+    ) -> HttpResponse {
+        let mut builder = self.start(StatusCode::OK);
+        let identity = who.map_or(&self.state.nobody, |who| &who.headers);
+        for (name, value) in identity.iter() {
+            builder.insert_header((name, value));
+        }
+        builder.insert_header((ASSERTION, assertion.unwrap_or_else(|| HeaderValue::from_static(""))));
+        if self.state.config.forward_auth.strip_credentials
+            && let Some(rest) = cookie::without(asked, &OWN_COOKIES)
+        {
+            builder.insert_header((header::COOKIE, rest));
+        }
+        builder.body("OK")
+    }
+
+    /// Nobody is signed in: a browser on its way to a page is sent to sign in, everything else is told so.
+    #[must_use]
+    pub fn challenge(&self, target: Option<&Target>, navigation: bool) -> HttpResponse {
+        let login = target.and_then(|target| self.login_url(target));
+        if self.dialect == Dialect::Original {
+            let mut builder = self.start(StatusCode::UNAUTHORIZED);
+            builder.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            if let Some(login) = login {
+                builder.insert_header((AUTH_REDIRECT, login));
+            }
+            return builder.finish();
+        }
+        match login {
+            Some(login) if navigation => {
+                let mut builder = self.start(StatusCode::FOUND);
+                builder.insert_header((header::LOCATION, login));
+                builder.finish()
+            }
+            login => {
+                let mut body = self.error_body("unauthorized", "missing bearer token");
+                if let (Some(login), Some(body)) = (login, body.as_object_mut()) {
+                    body.insert("login_url".into(), json!(login));
+                }
+                self.start(StatusCode::UNAUTHORIZED)
+                    .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+                    .json(body)
+            }
+        }
+    }
+
+    /// A credential was presented and is not valid: the same words for unknown, expired and revoked.
+    #[must_use]
+    pub fn invalid_credential(&self) -> HttpResponse {
+        const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+        self.start(StatusCode::UNAUTHORIZED)
+            .insert_header((header::WWW_AUTHENTICATE, CHALLENGE))
+            .json(self.error_body("invalid_token", "invalid token"))
+    }
+
+    /// Known or not, this may not pass.
+    #[must_use]
+    pub fn forbidden(
+        &self,
+        target: Option<&Target>,
+        reason: &Reason,
+        who: Option<&SignedIn>,
+        navigation: bool,
+    ) -> HttpResponse {
+        if navigation && self.dialect == Dialect::Forwarded && self.state.login.own_host().is_some() {
+            return self.forbidden_page(target, reason, who);
+        }
+        let message = match reason {
+            Reason::NoRule => "forbidden: no rule allows this",
+            Reason::MissingRole(_) => "forbidden: a role is missing",
+            Reason::MissingPermission(_) => "forbidden: a permission is missing",
+        };
+        self.start(StatusCode::FORBIDDEN).json(self.error_body("forbidden", message))
+    }
+
+    fn forbidden_page(
+        &self,
+        target: Option<&Target>,
+        reason: &Reason,
+        who: Option<&SignedIn>,
+    ) -> HttpResponse {
+        let missing = match reason {
+            Reason::NoRule => MissingWords::Nobody,
+            Reason::MissingRole(roles) => MissingWords::Roles(roles.clone()),
+            Reason::MissingPermission(permission) => MissingWords::Permission(permission.clone()),
+        };
+        let who = who.map(|who| {
+            who.identity.email.clone().unwrap_or_else(|| who.identity.subject.clone())
+        });
+        let host = target.map(|target| target.host().as_str().to_owned());
+        // "Use another account": sign out first, or the provider would answer with the same one.
+        let switch = self.state.login.page("/logout").filter(|_| who.is_some());
+        let page = Page::forbidden(who, missing, host, switch, self.id.as_str());
+        self.start(StatusCode::FORBIDDEN)
+            .insert_header((header::CONTENT_SECURITY_POLICY, self.state.pages.csp()))
+            .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+            .insert_header((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
+            .content_type("text/html; charset=utf-8")
+            .body(self.state.pages.render(&page))
+    }
+
+    /// 400: not a question that has one answer.
+    #[must_use]
+    pub fn bad_request(&self, message: &str) -> HttpResponse {
+        self.start(self.nginx_or(StatusCode::BAD_REQUEST)).json(self.error_body("bad_request", message))
+    }
+
+    /// 403: this peer may not ask.
+    #[must_use]
+    pub fn untrusted(&self) -> HttpResponse {
+        self.start(StatusCode::FORBIDDEN)
+            .json(self.error_body("untrusted_peer", "this address may not ask for decisions"))
+    }
+
+    /// 503: could not be checked. No cookie is touched, so nobody is signed out by an outage.
+    #[must_use]
+    pub fn unavailable(&self) -> HttpResponse {
+        self.start(self.nginx_or(StatusCode::SERVICE_UNAVAILABLE))
+            .insert_header((header::RETRY_AFTER, HeaderValue::from_static("2")))
+            .json(self.error_body("unavailable", "the session cannot be checked right now"))
+    }
+
+    /// nginx's `auth_request` knows 200, 401 and 403 alone, and answers 500 to its client for anything else.
+    fn nginx_or(&self, status: StatusCode) -> StatusCode {
+        if self.dialect == Dialect::Original { StatusCode::FORBIDDEN } else { status }
+    }
+
+    fn start(&self, status: StatusCode) -> HttpResponseBuilder {
+        let mut builder = HttpResponse::build(status);
+        let id = HeaderValue::from_str(self.id.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        builder
+            .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+            .insert_header((REQUEST_ID, self.request_id.clone().unwrap_or_else(|| id.clone())))
+            .insert_header((DECISION_ID, id));
+        builder
+    }
+
+    fn error_body(&self, error: &str, message: &str) -> Value {
+        json!({ "error": error, "message": message, "decision_id": self.id.as_str() })
+    }
+
+    /// The login address with the exact URL asked for; `None` where no login is configured. A port that no
+    /// sign-in may return to is not carried along.
+    fn login_url(&self, target: &Target) -> Option<String> {
+        let login = self.state.login.page("/login").filter(|_| self.state.providers.len() > 0)?;
+        let url = target.url();
+        let dead_end =
+            self.state.login.knows_host(target.host().as_str()) && self.state.login.check(&url).is_none();
+        Some(if dead_end { login } else { format!("{login}?rd={}", percent_encode(&url)) })
+    }
+}

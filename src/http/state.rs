@@ -1,0 +1,77 @@
+//! What handlers may use: everything is made once, at start, and shared.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Config;
+use super::callers::Callers;
+use super::identity_headers::IdentityHeaders;
+use super::login::return_to::ReturnRules;
+use super::pages::Pages;
+use crate::identity::assertion::Assertions;
+use crate::identity::ids::DecisionIds;
+use crate::identity::provider::Providers;
+use crate::identity::session::SessionCookies;
+use crate::policy::live::LivePolicy;
+use crate::store::Store;
+use crate::store::known::Known;
+use crate::telemetry::metrics::Metrics;
+
+/// See the module.
+pub struct State {
+    /// As it was loaded; never changes.
+    pub config: Config,
+    /// Read once a request.
+    pub clock: Arc<dyn Clock>,
+    /// Names of decisions and requests.
+    pub ids: DecisionIds,
+    /// Who may do what; replaced whole at a reload.
+    pub policy: Arc<LivePolicy>,
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// What of that is known in the process.
+    pub known: Arc<Known>,
+    /// Seals and opens session cookies.
+    pub cookies: Arc<SessionCookies>,
+    /// Recognises callers by them.
+    pub callers: Callers,
+    /// Signs identity assertions.
+    pub assertions: Assertions,
+    /// Who vouches for people.
+    pub providers: Providers,
+    /// Where a sign-in may return to.
+    pub login: ReturnRules,
+    /// What people see.
+    pub pages: Pages,
+    /// What is written down.
+    pub audit: Audit,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The identity headers of nobody.
+    pub nobody: IdentityHeaders,
+    /// Set when the process was asked to stop.
+    pub leaving: AtomicBool,
+}
+
+impl State {
+    /// Whether the process is on its way out: it still answers, and says "not ready".
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// The stable id of a person: `sub` as it stands for the first provider, `id/sub` for every other. `None`
+    /// for a subject of the first that could be taken for another's, or for an API token.
+    #[must_use]
+    pub fn user_id(&self, provider: &str, subject: &str) -> Option<String> {
+        if self.config.providers.first().is_none_or(|first| first.id != provider) {
+            return Some(format!("{provider}/{subject}"));
+        }
+        let looks_foreign = subject.split_once('/').is_some_and(|(front, _)| {
+            front == "token" || self.config.providers.iter().any(|other| other.id == front)
+        });
+        (!looks_foreign).then(|| subject.to_owned())
+    }
+}

@@ -1,0 +1,220 @@
+//! One visit to the gateway's own pages: when, from where, to which host, by whom, and how to answer.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde_json::json;
+
+use super::callers::{Recognised, SignedIn};
+use super::forwarded;
+use super::pages::{Action, Page, Trouble};
+use crate::audit::SignInEvent;
+use crate::clock::Timestamp;
+use crate::identity::ids::DecisionId;
+use crate::policy::target::Target;
+use crate::http::state::State;
+
+/// The request id of every answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every page handler starts with.
+pub struct Visit<'a> {
+    /// What handlers may use.
+    pub state: &'a State,
+    /// The request.
+    pub request: &'a HttpRequest,
+    /// Read once.
+    pub now: Timestamp,
+    /// Shown at the foot of pages and in the log.
+    pub id: DecisionId,
+    /// The client's address.
+    pub client: IpAddr,
+}
+
+impl<'a> Visit<'a> {
+    /// Reads clock and address, once.
+    #[must_use]
+    pub fn new(request: &'a HttpRequest, state: &'a State) -> Self {
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        let client = forwarded::client(request.headers(), peer, &state.config.server.trusted_proxies);
+        Self { state, request, now: state.clock.now(), id: state.ids.next(), client }
+    }
+
+    /// The host, and port unless it is the scheme's default, that the browser asked: the proxy's word when a
+    /// trusted one forwarded it, else the `Host` header. `None` when that makes no sense.
+    #[must_use]
+    pub fn authority(&self) -> Option<String> {
+        let headers = self.request.headers();
+        let peer = self.request.peer_addr()?.ip();
+        let mut forwarded = headers.get_all("x-forwarded-host");
+        let named = match (forwarded.next(), forwarded.next()) {
+            (Some(host), None) if forwarded::is_trusted(peer, &self.state.config.server.trusted_proxies) => host,
+            _ => headers.get(header::HOST)?,
+        };
+        let scheme: &[u8] = if self.state.login.wants_https() { b"https" } else { b"http" };
+        let target = Target::parse(b"GET", scheme, named.as_bytes(), b"/").ok()?;
+        let host = target.host().as_str();
+        Some(target.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    }
+
+    /// `scheme://authority` of one of our hosts.
+    #[must_use]
+    pub fn scheme_and(&self, authority: &str) -> String {
+        let scheme = if self.state.login.wants_https() { "https" } else { "http" };
+        format!("{scheme}://{authority}")
+    }
+
+    /// Whether this is another host than the gateway's own, and one that sign-ins are handed over to. The
+    /// gateway's pages live on its own host only; there, a cookie of their own would mean nothing.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<String> {
+        let authority = self.authority()?;
+        if self.state.login.own_authority().as_deref() == Some(&authority) {
+            return None;
+        }
+        self.state.login.check(&format!("{}/", self.scheme_and(&authority))).map(|to| to.authority())
+    }
+
+    /// Who is signed in here, by the cookie of the gateway's own host.
+    pub async fn who(&self) -> Recognised {
+        match self.state.login.own_host() {
+            Some(host) => self.state.callers.recognise(self.request.headers(), host, self.now).await,
+            None => Recognised::Nobody,
+        }
+    }
+
+    /// The signed-in person, when that is certain.
+    pub async fn signed_in(&self) -> Option<Arc<SignedIn>> {
+        match self.who().await {
+            Recognised::SignedIn(who) => Some(who),
+            Recognised::Nobody | Recognised::Unchecked => None,
+        }
+    }
+
+    /// Whether a program asks rather than a person.
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        self.request.headers().get_all(header::ACCEPT).any(|accept| {
+            let text = accept.to_str().unwrap_or_default();
+            text.contains("application/json") && !text.contains("text/html")
+        })
+    }
+
+    /// An answer with the headers that every answer of these pages carries (OWASP secure headers; RFC 9700
+    /// §4.16 for framing, §4.2.4 for the referrer).
+    #[must_use]
+    pub fn respond(&self, status: StatusCode) -> HttpResponseBuilder {
+        let mut builder = HttpResponse::build(status);
+        builder
+            .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+            .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+            .insert_header((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
+            .insert_header(("Cross-Origin-Opener-Policy", "same-origin"))
+            .insert_header((header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
+            .insert_header((REQUEST_ID, self.id.as_str()));
+        if self.state.login.wants_https() {
+            builder.insert_header((
+                header::STRICT_TRANSPORT_SECURITY,
+                HeaderValue::from_static("max-age=31536000"),
+            ));
+        }
+        builder
+    }
+
+    /// A page. Its forms may lead to `form_targets` beside the gateway itself (a browser holds redirects after
+    /// a form to the same list).
+    #[must_use]
+    pub fn page(&self, status: StatusCode, page: &Page<'_>, form_targets: &[String]) -> HttpResponse {
+        let mut csp = self.state.pages.csp().to_owned();
+        if !form_targets.is_empty() {
+            csp = csp.replace("form-action 'self'", &format!("form-action 'self' {}", form_targets.join(" ")));
+        }
+        self.respond(status)
+            .insert_header((header::CONTENT_SECURITY_POLICY, csp))
+            .content_type("text/html; charset=utf-8")
+            .body(self.state.pages.render(page))
+    }
+
+    /// A redirect: 302, so that a form is never posted on.
+    #[must_use]
+    pub fn redirect(&self, to: &str) -> HttpResponse {
+        self.redirecting(to).finish()
+    }
+
+    /// A redirect to which cookies can be added.
+    #[must_use]
+    pub fn redirecting(&self, to: &str) -> HttpResponseBuilder {
+        let mut builder = self.respond(StatusCode::FOUND);
+        builder.insert_header((header::LOCATION, to));
+        builder
+    }
+
+    /// What went wrong and what to do, for people or for programs.
+    #[must_use]
+    pub fn trouble(&self, trouble: Trouble, action: Option<Action>) -> HttpResponse {
+        self.trouble_with(trouble, action, None, None)
+    }
+
+    /// The same, naming the provider or a detail.
+    #[must_use]
+    pub fn trouble_with(
+        &self,
+        trouble: Trouble,
+        action: Option<Action>,
+        provider: Option<&str>,
+        detail: Option<&str>,
+    ) -> HttpResponse {
+        let status = StatusCode::from_u16(trouble.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        tracing::info!(
+            request_id = self.id.as_str(),
+            status = status.as_u16(),
+            trouble = ?trouble,
+            "answered with a page about a problem"
+        );
+        let mut response = if self.wants_json() {
+            let body = json!({
+                "error": trouble.code(), "message": trouble.sentence(), "request_id": self.id.as_str(),
+            });
+            self.respond(status).json(body)
+        } else {
+            let action = action.unwrap_or_else(|| self.sign_in_again(None));
+            let page = Page::problem(trouble, action, self.id.as_str(), provider, detail);
+            self.page(status, &page, &[])
+        };
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+
+    /// The one clear button: start over, for the same address.
+    #[must_use]
+    pub fn sign_in_again(&self, return_to: Option<&str>) -> Action {
+        let href = match (self.state.login.page("/login"), return_to) {
+            (Some(login), Some(to)) if !to.is_empty() => {
+                format!("{login}?rd={}", super::identity_headers::percent_encode(to))
+            }
+            (Some(login), _) => login,
+            (None, _) => "/".to_owned(),
+        };
+        Action { label: "Sign in again".into(), href }
+    }
+
+    /// Writes what happened with a sign-in or session down.
+    pub fn audit(&self, action: &'static str, reason: Option<String>, who: Option<&SignedIn>) {
+        let event = SignInEvent {
+            action,
+            reason,
+            provider: who.map(|who| who.payload.provider.as_str()),
+            subject: who.map(|who| who.payload.subject.as_str()),
+            user_id: who.map(|who| who.payload.user_id.as_str()),
+            session: who.map(|who| who.payload.sid.short()),
+            client: Some(self.client),
+            request_id: self.id.as_str(),
+        };
+        self.state.audit.sign_in(&event, self.now);
+    }
+}

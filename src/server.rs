@@ -1,0 +1,267 @@
+//! The only place that names adapters: configuration → state → listeners → run. The command line and the
+//! tests both come in here.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpServer};
+use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Audit;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::http;
+use crate::http::callers::Callers;
+use crate::http::identity_headers::IdentityHeaders;
+use crate::http::login::return_to::ReturnRules;
+use crate::http::pages::Pages;
+use crate::http::state::State;
+use crate::identity::assertion::Assertions;
+use crate::identity::ids::DecisionIds;
+use crate::identity::keyfile::KeyFile;
+use crate::identity::provider::Providers;
+use crate::identity::seal::KeyRing;
+use crate::identity::session::SessionCookies;
+use crate::policy::live::LivePolicy;
+use crate::store;
+use crate::store::known::Known;
+use crate::telemetry::metrics::Metrics;
+
+/// How long requests in flight may take when the process was asked to stop.
+const DRAIN: u64 = 30;
+/// How often what ran out is forgotten and keys are looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(300);
+
+/// A gateway that serves.
+pub struct Running {
+    /// Where the main listener is; with port 0 configured, the one that was given.
+    pub address: SocketAddr,
+    /// Where metrics are.
+    pub ops_address: Option<SocketAddr>,
+    /// What its handlers use.
+    pub state: Data<State>,
+    main: ServerHandle,
+    ops: Option<ServerHandle>,
+    background: CancellationToken,
+    ended: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Stops taking requests, finishes those in flight, writes down what was written behind.
+    pub async fn stop(self) {
+        self.state.leaving.store(true, Ordering::Relaxed);
+        self.main.stop(true).await;
+        if let Some(ops) = self.ops {
+            ops.stop(false).await;
+        }
+        self.background.cancel();
+        self.state.known.flush().await;
+        let _ = self.ended.await;
+    }
+}
+
+/// `doorward serve`: runs until SIGTERM or SIGINT. SIGHUP reloads the policy.
+///
+/// # Errors
+/// When it cannot start; the message names what to change.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let running = start(config, Arc::new(SystemClock)).await?;
+    let state = running.state.clone();
+    tracing::info!(
+        listen = %running.address,
+        ops = running.ops_address.map(|address| address.to_string()),
+        external_url = state.login.own_authority(),
+        providers = state.providers.len(),
+        policy = state.config.policy.file.as_ref().map(|file| file.display().to_string()),
+        "doorward {} serves",
+        env!("CARGO_PKG_VERSION")
+    );
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                tracing::info!("asked to reload the policy");
+                state.policy.reload().await;
+            }
+        }
+    }
+    tracing::info!("stopping: requests in flight are finished first");
+    running.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Makes the state, binds the listeners and serves in the background.
+///
+/// # Errors
+/// When keys, store, policy or pages cannot be had, or an address is taken.
+pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    let main_listener = bind(config.server.listen, "server.listen")?;
+    let ops_listener = config.ops.listen.map(|address| bind(address, "ops.listen")).transpose()?;
+    let address = main_listener.local_addr()?;
+    let ops_address = ops_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let workers = config.server.workers;
+    let state = Data::new(state(config, clock).await?);
+    let background = CancellationToken::new();
+    keep_house(&state, &background);
+
+    let for_app = state.clone();
+    let server = HttpServer::new(move || App::new().configure(|config| http::routes(config, &for_app)))
+        .listen(main_listener)?
+        .workers(workers)
+        .client_request_timeout(Duration::from_secs(10))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(DRAIN)
+        .disable_signals()
+        .run();
+    let main = server.handle();
+    let ops_server = match ops_listener {
+        None => None,
+        Some(listener) => {
+            let state = state.clone();
+            let server = HttpServer::new(move || {
+                App::new()
+                    .app_data(state.clone())
+                    .route("/metrics", web::get().to(http::health::metrics))
+                    .route("/healthz", web::get().to(http::health::healthz))
+                    .route("/readyz", web::get().to(http::health::readyz))
+            })
+            .listen(listener)?
+            .workers(1)
+            .disable_signals()
+            .run();
+            Some(server)
+        }
+    };
+    let ops = ops_server.as_ref().map(actix_web::dev::Server::handle);
+    let ended = tokio::spawn(async move {
+        match ops_server {
+            Some(ops) => tokio::try_join!(server, ops).map(|_| ()),
+            None => server.await,
+        }
+    });
+    Ok(Running { address, ops_address, state, main, ops, background, ended })
+}
+
+fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{key}: cannot listen on {address}; is another process there?"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
+    let now = clock.now();
+    let policy = LivePolicy::open(&config.policy)
+        .map_err(|faults| anyhow::anyhow!(crate::policy::fault::listing(&faults)))?;
+    let ids: Vec<&str> = config.providers.iter().map(|provider| provider.id.as_str()).collect();
+    let faults = policy.load().faults_with_providers(&ids);
+    if !faults.is_empty() {
+        bail!(crate::policy::fault::listing(&faults));
+    }
+    let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
+    let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
+    let ring = key_ring(&config)?;
+    let cookies = Arc::new(SessionCookies::new(ring, &config));
+    let login = ReturnRules::new(&config);
+    let issuer = config.server.external_url.as_ref().map_or_else(
+        || "doorward".to_owned(),
+        |url| url.origin().ascii_serialization(),
+    );
+    let assertions = Assertions::open(issuer, KeyFile::new(&config.data_dir, "assertion"), now)?;
+    let first = config.providers.first().map(|provider| provider.id.clone());
+    let callback = |id: &str| {
+        let path =
+            if first.as_deref() == Some(id) { "/callback".to_owned() } else { format!("/callback/{id}") };
+        login.page(&path).and_then(|page| url::Url::parse(&page).ok())
+    };
+    let providers = Providers::new(&config.providers, callback).context("providers")?;
+    let pages = Pages::new(
+        &config.pages,
+        login.page("/assets").unwrap_or_default(),
+        login.page("/").unwrap_or_else(|| "/".to_owned()),
+    )
+    .context("pages")?;
+    let callers = Callers::new(
+        Arc::clone(&cookies),
+        Arc::clone(&known),
+        Arc::clone(&policy),
+        config.forward_auth.user_header_format,
+    );
+    let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
+    Ok(State {
+        ids: DecisionIds::new()?,
+        nobody: IdentityHeaders::anonymous(),
+        leaving: AtomicBool::new(false),
+        metrics: Metrics::new(),
+        clock,
+        policy,
+        store,
+        known,
+        cookies,
+        callers,
+        assertions,
+        providers,
+        login,
+        pages,
+        audit,
+        config,
+    })
+}
+
+/// The configured keys, or those kept in `data_dir`, made at the first start.
+fn key_ring(config: &Config) -> anyhow::Result<KeyRing> {
+    if let Some(keys) = &config.session.keys {
+        let lines: Vec<&str> = keys.iter().map(ExposeSecret::expose_secret).collect();
+        return KeyRing::from_base64(&lines).context("session.keys_file");
+    }
+    let file = KeyFile::new(&config.data_dir, "session");
+    let text = match file.read().with_context(|| place(file.path()))? {
+        Some(text) => text,
+        None => {
+            let text = KeyRing::new_root()? + "\n";
+            file.write(&text).with_context(|| place(file.path()))?;
+            text
+        }
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    KeyRing::from_base64(&lines).with_context(|| place(file.path()))
+}
+
+fn place(path: &Path) -> String {
+    format!("the session keys in {} (data_dir must be a folder that doorward can write)", path.display())
+}
+
+fn keep_house(state: &Data<State>, stop: &CancellationToken) {
+    let (state, stop) = (state.clone(), stop.clone());
+    tokio::spawn(async move {
+        for provider in state.providers.iter() {
+            provider.warm(state.clock.now()).await;
+        }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(HOUSEKEEPING) => {}
+            }
+            let now = state.clock.now();
+            if let Err(error) = state.store.sweep(now).await {
+                tracing::warn!(%error, "what ran out could not be swept");
+            }
+            if let Err(error) = state.assertions.rotate_when_due(now) {
+                tracing::error!(%error, "the assertion key was not rotated");
+            }
+        }
+    });
+}
