@@ -1,0 +1,3 @@
+//! SPEAKS HTTP, DECIDES NOTHING.
+
+pub mod pages;
