@@ -3,7 +3,7 @@
 
 pub mod clock;
 pub mod config;
-pub mod store;
+pub mod http;
 pub mod identity;
 pub mod policy;
-pub mod http;
+pub mod store;

@@ -16,7 +16,8 @@ impl Colour {
     /// From `#rrggbb`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let hex = text.strip_prefix('#').filter(|hex| hex.len() == 6)?;
-        let number = hex.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(hex, 16).ok())??;
+        let number =
+            hex.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(hex, 16).ok())??;
         let [_, r, g, b] = number.to_be_bytes();
         Some(Self([r, g, b]))
     }

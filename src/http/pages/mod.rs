@@ -163,14 +163,7 @@ impl Pages {
             // For forms and the account page's own links: a path, so always on the host that shows them.
             base => path.trim_end_matches('/'),
         };
-        let mut pages = Self {
-            built_in,
-            replaced,
-            assets,
-            frame,
-            asset_source,
-            csp: String::new(),
-        };
+        let mut pages = Self { built_in, replaced, assets, frame, asset_source, csp: String::new() };
         pages.csp = pages.csp_with_form_action("");
         Ok(pages)
     }
@@ -242,8 +235,9 @@ fn environment(replacements: &Templates) -> Result<Environment<'static>, PagesEr
         Ok(syntax) => environment.set_syntax(syntax),
         Err(fault) => tracing::warn!("templates keep the white space around their tags: {fault}"),
     }
-    let built_in =
-        BUILT_IN.into_iter().map(|(name, source)| (name.to_owned(), (PathBuf::from(name), source.to_owned())));
+    let built_in = BUILT_IN
+        .into_iter()
+        .map(|(name, source)| (name.to_owned(), (PathBuf::from(name), source.to_owned())));
     let mut all: Templates = built_in.collect();
     all.extend(replacements.iter().map(|(name, file)| (name.clone(), file.clone())));
     for (name, (path, source)) in all {

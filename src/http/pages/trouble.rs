@@ -177,17 +177,23 @@ impl Trouble {
             Self::ProviderSaidNo => (
                 "The sign-in was not completed",
                 format!("{the} did not sign you in. You may have cancelled, or not be allowed to use this."),
-                vec![format!("Try again, and accept what {your} asks for. You can also choose another account there.")],
+                vec![format!(
+                    "Try again, and accept what {your} asks for. You can also choose another account there."
+                )],
             ),
             Self::EmailNotVerified => (
                 "Your e-mail address is not confirmed",
-                format!("{the} has not confirmed that your e-mail address is yours, so we cannot rely on it."),
+                format!(
+                    "{the} has not confirmed that your e-mail address is yours, so we cannot rely on it."
+                ),
                 vec![format!("Confirm the address in the settings of your {account}, then sign in again.")],
             ),
             Self::EmailMissing => (
                 "We did not get your e-mail address",
                 format!("{the} signed you in, but did not tell us your e-mail address, which we need."),
-                vec![format!("Add an e-mail address to your {account} and let it be shared, then sign in again.")],
+                vec![format!(
+                    "Add an e-mail address to your {account} and let it be shared, then sign in again."
+                )],
             ),
             Self::DomainNotAllowed => (
                 "This account cannot be used here",

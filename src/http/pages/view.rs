@@ -59,9 +59,8 @@ impl Href {
 /// True for addresses that a link may carry.
 pub(super) fn safe(address: &str) -> bool {
     let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
-    let starts = |scheme: &str| {
-        address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    };
+    let starts =
+        |scheme: &str| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let path = address.starts_with('/') && !address.starts_with("//");
     plain && (path || ["https://", "http://", "mailto:"].into_iter().any(starts))
 }
@@ -279,13 +278,14 @@ impl Choose<'_> {
                 context! { id => provider.id, label => clip(provider.label, 60), mark, href => provider.href.as_str() }
             })
             .collect();
-        context! { going_to => self.going_to.map(|host| clip(host, LONGEST)), providers, note => self.note }
+        context! { going_to => self.going_to.map(|host| clip(host, LONGEST)), providers, note => self.note.map(|note| clip(note, 300)) }
     }
 }
 
 impl Account<'_> {
     fn value(&self) -> Value {
-        let sessions: Vec<_> = self.sessions.iter().take(SHOWN).map(|session| session.value(self.now)).collect();
+        let sessions: Vec<_> =
+            self.sessions.iter().take(SHOWN).map(|session| session.value(self.now)).collect();
         let short = self.name.or(self.email).unwrap_or(self.user_id);
         context! {
             name => self.name.map(|name| clip(name, LONGEST)),
@@ -302,7 +302,7 @@ impl Account<'_> {
             others => self.sessions.iter().any(|session| !session.current),
             sessions,
             csrf => self.csrf,
-            note => self.note,
+            note => self.note.map(|note| clip(note, 300)),
         }
     }
 }
@@ -325,6 +325,7 @@ impl Forbidden<'_> {
     fn value(&self) -> Value {
         let (lacking, names) = match self.missing {
             Reason::NoRule => ("rule", Vec::new()),
+            Reason::MissingRole(roles) if roles.is_empty() => ("rule", Vec::new()),
             Reason::MissingRole(roles) if roles.len() == 1 => ("role", shown(roles)),
             Reason::MissingRole(roles) => ("roles", shown(roles)),
             Reason::MissingPermission(permission) => ("permission", vec![clip(permission, LONGEST)]),
@@ -369,7 +370,9 @@ mod tests {
 
     #[test]
     fn only_safe_addresses_become_links() {
-        for good in ["/", "/rbac/", "https://a.example/x?y=1#z", "HTTP://a.example", "mailto:help@example.com"] {
+        for good in
+            ["/", "/rbac/", "https://a.example/x?y=1#z", "HTTP://a.example", "mailto:help@example.com"]
+        {
             assert_eq!(Href::new(good).as_str(), good);
         }
         for bad in [
