@@ -13,9 +13,9 @@ use crate::policy::decision::Reason;
 
 /// Pages must stay small enough to pass through a proxy's limit on answers: beyond this many, a list says
 /// how many more there are.
-const SHOWN: usize = 20;
+const SHOWN: usize = 16;
 /// Longer values are cut on display; identity claims have no limit of their own on their width.
-const LONGEST: usize = 120;
+const LONGEST: usize = 80;
 
 /// A page to be rendered.
 #[derive(Debug)]
@@ -312,11 +312,11 @@ impl Session<'_> {
         context! {
             id => self.id,
             device => device_in_words(self.agent),
-            address => self.address.map(|address| clip(address, 64)),
+            address => self.address.map(|address| clip(address, 48)),
             first_seen => moment(self.first_seen, ago(now, self.first_seen)),
             last_seen => moment(self.last_seen, ago(now, self.last_seen)),
             current => self.current,
-            provider => clip(self.provider, 60),
+            provider => clip(self.provider, 40),
         }
     }
 }
