@@ -168,7 +168,7 @@ impl Trouble {
                     .into(),
                 vec![
                     "Allow cookies for this site, and switch off extensions that block them.".into(),
-                    "Finish signing in in the same browser and window that you started in.".into(),
+                    "Use one browser and one window from beginning to end.".into(),
                     "Check the address: it must be the usual name of this site, and begin with https:// \
                      if it normally does."
                         .into(),
@@ -182,17 +182,15 @@ impl Trouble {
                 )],
             ),
             Self::EmailNotVerified => (
-                "Your e-mail address is not confirmed",
-                format!(
-                    "{the} has not confirmed that your e-mail address is yours, so we cannot rely on it."
-                ),
+                "Your email address is not confirmed",
+                format!("{the} has not confirmed that your email address is yours, so we cannot rely on it."),
                 vec![format!("Confirm the address in the settings of your {account}, then sign in again.")],
             ),
             Self::EmailMissing => (
-                "We did not get your e-mail address",
-                format!("{the} signed you in, but did not tell us your e-mail address, which we need."),
+                "We did not get your email address",
+                format!("{the} signed you in, but did not tell us your email address, which we need."),
                 vec![format!(
-                    "Add an e-mail address to your {account} and let it be shared, then sign in again."
+                    "Add an email address to your {account} and let it be shared, then sign in again."
                 )],
             ),
             Self::DomainNotAllowed => (
@@ -211,7 +209,7 @@ impl Trouble {
             Self::ProviderBroken => (
                 "The sign-in provider gave a wrong answer",
                 format!("{the} sent an answer that we cannot accept, so we did not sign you in."),
-                vec!["Try again. If it keeps happening, tell us the reference below.".into()],
+                vec!["Try again. If it keeps happening, ask for help.".into()],
             ),
             Self::TooManyTries => (
                 "Signing in goes round in circles",
@@ -254,7 +252,7 @@ impl Trouble {
             Self::Internal => (
                 "Something went wrong on our side",
                 "This is not your fault, and we have made a note of it.".into(),
-                vec!["Try again in a moment. If it keeps happening, tell us the reference below.".into()],
+                vec!["Try again in a moment. If it keeps happening, ask for help.".into()],
             ),
             Self::SignInNotConfigured => (
                 "Signing in is not set up yet",
