@@ -3,7 +3,7 @@
 
 pub mod clock;
 pub mod config;
-pub mod http;
+pub mod store;
 pub mod identity;
 pub mod policy;
-pub mod store;
+pub mod http;
