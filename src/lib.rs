@@ -6,3 +6,4 @@ pub mod config;
 pub mod store;
 pub mod identity;
 pub mod policy;
+pub mod http;
