@@ -1,0 +1,3 @@
+//! The integration tests, as one program: one file a journey.
+
+mod store_contract;
