@@ -4,13 +4,29 @@
 //! path never asks a store directly: it asks `known::Known`, which keeps what it needs in the process
 //! and is told by [`Store::changes`] when that is no longer true.
 
+pub mod known;
+pub mod sqlite;
+
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::clock::Timestamp;
+use crate::config::StoreUrl;
+
+/// Opens the store that `store.url` names; relative paths are in `data_dir`.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened, or holds what this version does not understand.
+pub async fn open(url: &StoreUrl, data_dir: &Path) -> Result<Arc<dyn Store>> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::SqliteStore::open(&data_dir.join(path)).await?)),
+    }
+}
 
 /// Why the store could not answer. Always the third outcome: neither "absent" nor "refused", and closed.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +53,8 @@ impl SessionId {
     /// From its 22 characters; `None` when it is not of that form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let good = text.len() == 22
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let good =
+            text.len() == 22 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         good.then(|| Self(text.to_owned()))
     }
 
@@ -175,8 +191,8 @@ pub trait Store: Send + Sync + 'static {
     async fn user(&self, id: &str) -> Result<Option<UserRecord>>;
     /// Users whose id or e-mail is exactly this.
     async fn users_named(&self, id_or_email: &str) -> Result<Vec<UserRecord>>;
-    /// Users in order of e-mail whose e-mail, name or id contains `search` (all when empty), a page of
-    /// `limit` from `offset`.
+    /// Users in order of e-mail (those without one last) whose e-mail, name or id contains `search` (all when
+    /// empty; ASCII letters in either case; nothing is a wildcard), a page of `limit` from `offset`.
     async fn users(&self, search: &str, offset: u64, limit: u32) -> Result<Vec<UserRecord>>;
     /// Grants a role; false when there is no such user.
     async fn grant(&self, user_id: &str, role: &str) -> Result<bool>;
@@ -185,7 +201,8 @@ pub trait Store: Send + Sync + 'static {
     /// Disables or enables a user; false when there is no such user. Disabling ends every session.
     async fn set_disabled(&self, user_id: &str, disabled: bool) -> Result<bool>;
 
-    /// Writes a new session down.
+    /// Writes a new session down. One whose user is disabled (or unknown) by then is over before it began:
+    /// no error, and no session.
     async fn open_session(&self, session: &SessionRecord) -> Result<()>;
     /// A live session; `None` when it ended, expired before `now`, or never was.
     async fn session(&self, id: &SessionId, now: Timestamp) -> Result<Option<SessionRecord>>;
@@ -195,11 +212,12 @@ pub trait Store: Send + Sync + 'static {
     async fn sessions(&self, offset: u64, limit: u32, now: Timestamp) -> Result<Vec<SessionRecord>>;
     /// Moves `last_seen_at` forward (never back) for many sessions in one go.
     async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<()>;
-    /// Ends one session; false when it was not live.
+    /// Ends one session; false when there is none of that name (any more).
     async fn end_session(&self, id: &SessionId) -> Result<bool>;
     /// Ends all sessions of a user; returns which.
     async fn end_sessions_of(&self, user_id: &str) -> Result<Vec<SessionId>>;
-    /// Ends the sessions that a provider names: by its `sid` when given, else all of `subject`. Returns which.
+    /// Ends the sessions that a provider names: by its `sid` when given (which must then be `subject`'s, if that
+    /// is given too), else all of `subject`; none when neither is given. Returns which.
     async fn end_sessions_at(
         &self,
         provider: &str,
@@ -207,7 +225,8 @@ pub trait Store: Send + Sync + 'static {
         provider_sid: Option<&str>,
     ) -> Result<Vec<SessionId>>;
 
-    /// True for the first caller with this name, false for every later one until `until`. Atomic.
+    /// True for the first caller with this name, false for every later one until it is swept, which is not
+    /// before `until`. Atomic.
     async fn claim_once(&self, kind: Once, name: &str, until: Timestamp) -> Result<bool>;
 
     /// Keeps a sealed hand-over under the digest of its ticket until `until`.
@@ -219,6 +238,7 @@ pub trait Store: Send + Sync + 'static {
     async fn sweep(&self, now: Timestamp) -> Result<()>;
 
     /// What changes from now on, by whomever: this process, another replica, or the command line on the same
-    /// machine. Every change is told within a second. May be called once.
+    /// machine. Every change is told within a second. May be called once; a second receiver is closed. A session
+    /// that was opened and a user who is new are not told: nobody knew them.
     fn changes(&self) -> mpsc::Receiver<Change>;
 }
