@@ -1,5 +1,12 @@
 //! WHO IS ASKING? Everything that turns a credential into an [`Identity`], and nothing about what it may do.
 
+pub mod claims;
+pub mod discovery;
+pub mod jwks;
+pub mod outgoing;
+pub mod provider;
+pub mod refresh;
+
 use crate::clock::Timestamp;
 
 /// How somebody proved who they are; the value of `X-Auth-Method`.
