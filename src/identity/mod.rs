@@ -5,6 +5,12 @@ pub mod ids;
 pub mod keyfile;
 pub mod seal;
 pub mod session;
+pub mod claims;
+pub mod discovery;
+pub mod jwks;
+pub mod outgoing;
+pub mod provider;
+pub mod refresh;
 
 use crate::clock::Timestamp;
 

@@ -1,0 +1,415 @@
+//! OpenID Connect Core 1.0, authorization code flow with PKCE, `state` and `nonce`, by the `openidconnect` crate;
+//! here is what that crate leaves to its user: who may answer (RFC 9207), times, `azp`, what kind of token it is,
+//! and which claims are believed.
+
+use std::collections::HashSet;
+use std::time::{Duration, UNIX_EPOCH};
+
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdToken, CoreIdTokenVerifier,
+    CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
+};
+use openidconnect::http;
+use openidconnect::{
+    AccessToken, AccessTokenHash, AuthType, AuthUrl, AuthorizationCode, AuthorizationCodeHash, ClientId,
+    ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, StandardErrorResponse, TokenResponse, TokenUrl,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use super::compact::Compact;
+use super::{CallbackAnswer, Health, PendingAuth, Person, ProviderError, Started, google, quoted};
+use crate::clock::Timestamp;
+use crate::config::{self, ProviderKind};
+use crate::identity::claims::{self, Claims};
+use crate::identity::discovery::{Discovery, Metadata};
+use crate::identity::jwks::{Key, KeySet, Lookup};
+use crate::identity::outgoing::{Outgoing, OutgoingError};
+use crate::identity::refresh::Asker;
+
+/// How far a provider's clock may be off at both ends of a token's life.
+pub(super) const LEEWAY: Duration = Duration::from_secs(30);
+/// A token issued further ahead than this was not issued by a clock that can be relied on.
+pub(super) const IAT_AHEAD: Duration = Duration::from_secs(300);
+/// An ID token comes fresh from the token endpoint; an older one is from another sign-in.
+const IAT_BEHIND: Duration = Duration::from_secs(3600);
+
+/// An OpenID provider.
+#[derive(Debug)]
+pub struct Oidc {
+    id: String,
+    label: String,
+    kind: ProviderKind,
+    pub(super) issuer: String,
+    issuer_url: IssuerUrl,
+    pub(super) client_id: String,
+    client_secret: Option<SecretString>,
+    callback: RedirectUrl,
+    scopes: Vec<String>,
+    roles_claim: Option<String>,
+    groups_claim: String,
+    allowed_domains: Vec<String>,
+    pub(super) algorithms: Vec<String>,
+    outgoing: Outgoing,
+    pub(super) discovery: Discovery,
+    pub(super) keys: KeySet,
+}
+
+impl Oidc {
+    /// Asks nothing yet.
+    ///
+    /// # Errors
+    /// An issuer that cannot be asked.
+    pub(super) fn new(config: &config::Provider, callback: Url, outgoing: Outgoing) -> Result<Self, String> {
+        let discovery = Discovery::new(&config.issuer, &config.endpoint_hosts, outgoing.clone())?;
+        Ok(Self {
+            id: config.id.clone(),
+            label: config.label.clone(),
+            kind: config.kind,
+            issuer: config.issuer.clone(),
+            issuer_url: IssuerUrl::new(config.issuer.clone()).map_err(|error| format!("issuer: {error}"))?,
+            client_id: config.client_id.clone(),
+            client_secret: config.client_secret.clone(),
+            callback: RedirectUrl::from_url(callback),
+            scopes: config.scopes.clone(),
+            roles_claim: config.roles_claim.clone(),
+            groups_claim: config.groups_claim.clone(),
+            allowed_domains: config.allowed_domains.clone(),
+            algorithms: config.algorithms.clone(),
+            keys: KeySet::new(discovery.clone(), outgoing.clone()),
+            discovery,
+            outgoing,
+        })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(super) fn kind(&self) -> ProviderKind {
+        self.kind
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match (self.discovery.health(), self.keys.health()) {
+            (Health::Ready, failing @ Health::Failing { .. }) => failing,
+            (discovery, _) => discovery,
+        }
+    }
+
+    pub(super) async fn warm(&self, now: Timestamp) {
+        if let Err(cause) = self.discovery.get(now, Asker::Program).await {
+            tracing::debug!(provider = self.id, %cause, "the provider's metadata is not there yet");
+            return;
+        }
+        self.keys.warm(now).await;
+    }
+
+    pub(super) async fn start(&self, now: Timestamp) -> Result<Started, ProviderError> {
+        let metadata = self.discovery.get(now, Asker::Person).await?;
+        let (pending, challenge) = PendingAuth::new();
+        let client = CoreClient::new(self.client_id(), self.issuer_url.clone(), CoreJsonWebKeySet::default())
+            .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
+            .set_redirect_uri(self.callback.clone());
+        let (state, nonce) = (CsrfToken::new(pending.state.clone()), Nonce::new(pending.nonce.clone()));
+        let mut request = client
+            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || state, move || nonce)
+            .set_pkce_challenge(challenge)
+            // The crate adds `openid` itself.
+            .add_scopes(self.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new));
+        if self.kind == ProviderKind::Google {
+            for (name, value) in google::parameters(&self.allowed_domains) {
+                request = request.add_extra_param(name, value);
+            }
+        }
+        let (url, _, _) = request.url();
+        Ok(Started { url, pending })
+    }
+
+    pub(super) async fn finish(
+        &self,
+        answer: &CallbackAnswer<'_>,
+        pending: &PendingAuth,
+        now: Timestamp,
+    ) -> Result<Person, ProviderError> {
+        if answer.iss.is_some_and(|iss| iss != self.issuer) {
+            return Err(ProviderError::WrongIssuer);
+        }
+        let metadata = self.discovery.get(now, Asker::Person).await?;
+        if metadata.iss_in_answers && answer.iss.is_none() {
+            return Err(ProviderError::WrongIssuer);
+        }
+        let (access_token, id_token) = self.redeem(&metadata, answer.code, pending).await?;
+        let raw = id_token.to_string();
+        let token = Compact::read(&raw).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
+        let key = self.key_of(&token, now).await?;
+        let check =
+            Check { pending, access_token: &access_token, code: answer.code, issuer: &self.issuer_url, now };
+        self.check(&check, &id_token, &token, &key)?;
+        let mut person = self.person(&metadata, token.claims, &access_token).await?;
+        person.id_token = Some(SecretString::from(raw));
+        Ok(person)
+    }
+
+    fn client_id(&self) -> ClientId {
+        ClientId::new(self.client_id.clone())
+    }
+
+    /// Redeems the code (RFC 6749 4.1.3).
+    async fn redeem(
+        &self,
+        metadata: &Metadata,
+        code: &str,
+        pending: &PendingAuth,
+    ) -> Result<(AccessToken, CoreIdToken), ProviderError> {
+        let mut client =
+            CoreClient::new(self.client_id(), self.issuer_url.clone(), CoreJsonWebKeySet::default())
+                .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()))
+                .set_redirect_uri(self.callback.clone())
+                .set_auth_type(if metadata.secret_in_body {
+                    AuthType::RequestBody
+                } else {
+                    AuthType::BasicAuth
+                });
+        if let Some(secret) = &self.client_secret {
+            client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
+        }
+        let http = |request: http::Request<Vec<u8>>| self.outgoing.call(request);
+        let response = client
+            .exchange_code(AuthorizationCode::new(code.to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()))
+            .request_async(&http)
+            .await
+            .map_err(refusal)?;
+        let id_token = response
+            .id_token()
+            .ok_or_else(|| ProviderError::BadAnswer("the token endpoint sent no ID token".into()))?
+            .clone();
+        Ok((response.access_token().clone(), id_token))
+    }
+
+    async fn key_of(
+        &self,
+        token: &Compact<'_>,
+        now: Timestamp,
+    ) -> Result<std::sync::Arc<Key>, ProviderError> {
+        let invalid = |text: String| Err(ProviderError::InvalidIdToken(text));
+        if !self.algorithms.contains(&token.alg) {
+            return invalid(format!("its algorithm {:?} is not allowed (`algorithms`)", quoted(&token.alg)));
+        }
+        match self.keys.find_for_person(token.kid(), &token.alg, now).await {
+            Lookup::Found(key) => Ok(key),
+            Lookup::Unknown => invalid(format!(
+                "the provider publishes no {} key with its kid {:?}",
+                quoted(&token.alg),
+                quoted(token.kid().unwrap_or_default())
+            )),
+            Lookup::Unavailable(error) => Err(error.into()),
+        }
+    }
+
+    /// Everything that OpenID Connect Core 3.1.3.7 asks of an ID token.
+    fn check(
+        &self,
+        check: &Check<'_>,
+        id_token: &CoreIdToken,
+        token: &Compact<'_>,
+        key: &Key,
+    ) -> Result<(), ProviderError> {
+        check.with_crate(self, id_token, key)?;
+        check.beyond_crate(self, token).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))
+    }
+
+    /// Reads the person out of verified claims; asks UserInfo for what is missing.
+    async fn person(
+        &self,
+        metadata: &Metadata,
+        id_claims: Claims,
+        access_token: &AccessToken,
+    ) -> Result<Person, ProviderError> {
+        let sub =
+            id_claims.get("sub").and_then(Value::as_str).and_then(claims::subject).ok_or_else(|| {
+                ProviderError::InvalidIdToken(
+                    "its sub is not of 1 to 255 bytes without control characters".into(),
+                )
+            })?;
+        if self.kind == ProviderKind::Google {
+            google::check_organisation(&id_claims, &self.allowed_domains)?;
+        }
+        let lacks_email = matches!(id_claims.get("email"), None | Some(Value::Null));
+        let lacks_roles =
+            self.roles_claim.as_deref().is_some_and(|path| claims::at(&id_claims, path).is_none());
+        let user_info: Claims = match &metadata.userinfo_endpoint {
+            Some(endpoint) if lacks_email || lacks_roles => {
+                let token = SecretString::from(access_token.secret().clone());
+                let user_info: Claims = self.outgoing.get_json(endpoint, Some(&token)).await?;
+                // OpenID Connect Core 5.3.4: otherwise it may be about somebody else.
+                if user_info.get("sub").and_then(Value::as_str) != Some(sub) {
+                    return Err(ProviderError::BadAnswer(
+                        "UserInfo is about another sub than the ID token".into(),
+                    ));
+                }
+                user_info
+            }
+            _ => Claims::new(),
+        };
+        // An e-mail and its being verified are one statement: both are of the same document.
+        let email = claims::verified_email(if lacks_email { &user_info } else { &id_claims })?;
+        if self.kind != ProviderKind::Google && !claims::in_domains(email, &self.allowed_domains) {
+            return Err(ProviderError::DomainNotAllowed);
+        }
+        let either = |path: &str| {
+            let document = if claims::at(&id_claims, path).is_some() { &id_claims } else { &user_info };
+            claims::values_at(document, path)
+        };
+        let name = ["name", "preferred_username"]
+            .iter()
+            .find_map(|name| id_claims.get(*name).or_else(|| user_info.get(*name))?.as_str())
+            .and_then(claims::display_name);
+        Ok(Person {
+            subject: sub.to_owned(),
+            email: Some(email.to_owned()),
+            name,
+            roles: self.roles_claim.as_deref().map(either).unwrap_or_default(),
+            groups: either(&self.groups_claim),
+            provider_sid: id_claims
+                .get("sid")
+                .and_then(Value::as_str)
+                .and_then(claims::subject)
+                .map(str::to_owned),
+            id_token: None,
+        })
+    }
+}
+
+/// What an ID token must fit to.
+pub(super) struct Check<'a> {
+    pub(super) pending: &'a PendingAuth,
+    pub(super) access_token: &'a AccessToken,
+    pub(super) code: &'a str,
+    pub(super) issuer: &'a IssuerUrl,
+    pub(super) now: Timestamp,
+}
+
+impl Check<'_> {
+    /// Signature, `iss`, `aud`, `exp`, `iat`, `nonce`, `at_hash`, `c_hash`.
+    fn with_crate(&self, oidc: &Oidc, id_token: &CoreIdToken, key: &Key) -> Result<(), ProviderError> {
+        let invalid = |text: String| ProviderError::InvalidIdToken(text);
+        let jwk: CoreJsonWebKey = serde_json::from_value(key.jwk().clone())
+            .map_err(|error| invalid(format!("the key for it cannot be read: {error}")))?;
+        let algorithms: HashSet<CoreJwsSigningAlgorithm> = oidc
+            .algorithms
+            .iter()
+            .filter_map(|name| serde_json::from_value(Value::String(name.clone())).ok())
+            .collect();
+        let now = self.now;
+        let verifier = CoreIdTokenVerifier::new_public_client(
+            oidc.client_id(),
+            self.issuer.clone(),
+            CoreJsonWebKeySet::new(vec![jwk.clone()]),
+        )
+        .set_allowed_algs(algorithms)
+        // Further audiences are judged by `azp` below.
+        .set_other_audience_verifier_fn(|_| true)
+        .set_time_fn(move || {
+            let millis = u64::try_from(now.minus(LEEWAY).millis()).unwrap_or(0);
+            (UNIX_EPOCH + Duration::from_millis(millis)).into()
+        })
+        .set_issue_time_verifier_fn(move |issued| {
+            let issued = Timestamp::from_secs(issued.timestamp());
+            if issued.since(now) > IAT_AHEAD || now.since(issued) > IAT_BEHIND {
+                return Err(format!("issued at {issued}, which is too far from now ({now})"));
+            }
+            Ok(())
+        });
+        let claims = id_token
+            .claims(&verifier, &Nonce::new(self.pending.nonce.clone()))
+            .map_err(|error| invalid(quoted_chain(&error)))?;
+        let alg = id_token.signing_alg().map_err(|error| invalid(error.to_string()))?;
+        if let Some(hash) = claims.access_token_hash() {
+            let expected = AccessTokenHash::from_token(self.access_token, alg, &jwk)
+                .map_err(|error| invalid(error.to_string()))?;
+            if *hash != expected {
+                return Err(invalid("its at_hash is of another access token".into()));
+            }
+        }
+        if let Some(hash) = claims.code_hash() {
+            let expected =
+                AuthorizationCodeHash::from_code(&AuthorizationCode::new(self.code.to_owned()), alg, &jwk)
+                    .map_err(|error| invalid(error.to_string()))?;
+            if *hash != expected {
+                return Err(invalid("its c_hash is of another code".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// `azp`, `nbf`, and that it is an ID token at all.
+    fn beyond_crate(&self, oidc: &Oidc, token: &Compact<'_>) -> Result<(), &'static str> {
+        match token.claims.get("azp") {
+            Some(Value::String(azp)) if *azp == oidc.client_id => {}
+            Some(_) => return Err("its azp is another client"),
+            None if token.audiences().len() > 1 => return Err("it has several audiences and no azp"),
+            None => {}
+        }
+        // The crate would take a date in letters, which no token has; so these must be numbers.
+        if token.time("exp")?.is_none() || token.time("iat")?.is_none() {
+            return Err("it has no exp or no iat");
+        }
+        if token.time("nbf")?.is_some_and(|nbf| nbf.since(self.now) > LEEWAY) {
+            return Err("it is not valid yet");
+        }
+        // Keycloak signs access, refresh and logout tokens with the same keys and tells them apart by this claim.
+        match token.claims.get("typ") {
+            None => Ok(()),
+            Some(Value::String(kind)) if kind == "ID" => Ok(()),
+            Some(_) => Err("it is another kind of token"),
+        }
+    }
+}
+
+/// What a token endpoint's refusal means. Its description may repeat what was sent, so only its code is told.
+pub(super) fn refusal(
+    error: RequestTokenError<OutgoingError, StandardErrorResponse<CoreErrorResponseType>>,
+) -> ProviderError {
+    match error {
+        RequestTokenError::Request(error) => error.into(),
+        RequestTokenError::ServerResponse(answer) => {
+            let code = quoted(answer.error().as_ref());
+            match answer.error() {
+                CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => {
+                    ProviderError::ClientRefused(code)
+                }
+                _ => ProviderError::CodeRefused(code),
+            }
+        }
+        RequestTokenError::Parse(_, body) => unreadable(&body),
+        RequestTokenError::Other(text) => ProviderError::BadAnswer(quoted(&text)),
+    }
+}
+
+/// A token answer that could not be read: by the ID token in it, or altogether.
+fn unreadable(body: &[u8]) -> ProviderError {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let id_token = answer.get("id_token").and_then(Value::as_str);
+    if answer.get("access_token").is_some_and(Value::is_string) && id_token.is_some() {
+        return ProviderError::InvalidIdToken(
+            "it cannot be read: a part or a claim is not as it must be".into(),
+        );
+    }
+    ProviderError::BadAnswer("the token endpoint sent no token answer".into())
+}
+
+/// The crate's error with its cause; both quote claims, so they are escaped and cut.
+fn quoted_chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => quoted(&format!("{error}: {cause}")),
+        None => quoted(&error.to_string()),
+    }
+}
