@@ -63,4 +63,6 @@ pub enum Reason {
     MissingRole(Vec<String>),
     /// The caller's roles do not permit this.
     MissingPermission(String),
+    /// A WebSocket is opened by a page whose origin the service does not list.
+    WrongOrigin,
 }
