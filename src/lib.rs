@@ -3,6 +3,6 @@
 
 pub mod clock;
 pub mod config;
-pub mod store;
 pub mod identity;
 pub mod policy;
+pub mod store;
