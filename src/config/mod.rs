@@ -1,12 +1,31 @@
 //! The configuration: parsed once, checked whole, then plain data that nobody mutates.
+//!
+//! Two layers, the file (`raw`) and the environment (`env`) over it, go by one list of `keys` into `table`s of texts
+//! that know where they were written; `check` and `provider` make them into the [`Config`]. Every fault of all of
+//! them is reported at once.
 
+mod check;
+mod env;
+mod fault;
+mod keys;
+mod parse;
+mod provider;
+mod raw;
+mod secret;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
+
+pub use self::fault::{Fault, Faults};
 
 /// Everything that can be set. Built only by the loader in this module, so every value in it was checked.
 #[derive(Debug)]
@@ -35,6 +54,38 @@ pub struct Config {
     pub pages: Pages,
     /// How logs are written.
     pub log: LogFormat,
+    /// What was allowed although it is unsafe, a sentence each: to be logged at start.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads `file`, puts `env` over it, and checks the whole. The variables are handed in, not read from the
+    /// process; secret files and the presence of other files are looked at.
+    ///
+    /// # Errors
+    /// Every fault that was found, each naming its key. None of them shows a secret.
+    pub fn load(file: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let mut raw = raw::Raw::empty();
+        if let Some(path) = file {
+            match std::fs::read_to_string(path) {
+                Ok(text) => raw = raw::Raw::parse(path, &text, &mut faults),
+                Err(error) => {
+                    faults.push(Fault::new(
+                        path.display().to_string(),
+                        None,
+                        format!("cannot be read: {error}"),
+                    ));
+                }
+            }
+        }
+        env::apply(env, &mut raw, &mut faults);
+        if file.is_none() && raw.is_idle() {
+            check::shortest_way(&mut raw, &mut faults);
+        }
+        let config = check::config(raw, &mut faults);
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
 }
 
 /// `server`.
@@ -67,7 +118,8 @@ pub struct Session {
     pub idle: Option<Duration>,
     /// One cookie for a parent domain and every host in it; canonical, without a leading dot.
     pub cookie_domain: Option<String>,
-    /// The key ring, newest first; each at least 256 bits. `None`: generated and kept in `data_dir`.
+    /// The key ring, newest first; each the standard base64 (padded) of at least 32 bytes. `None`: generated and
+    /// kept in `data_dir`.
     pub keys: Option<Vec<SecretString>>,
     /// How long known sessions go on when the store does not answer.
     pub store_grace: Duration,

@@ -1,0 +1,227 @@
+//! The entries of `providers`: defaults by kind, and what would weaken a sign-in refused.
+
+use url::Url;
+
+use super::fault::{Faults, shown};
+use super::table::Table;
+use super::{Provider, ProviderKind, parse};
+
+/// Asymmetric signatures that ID tokens may have (RFC 7518 section 3.1, RFC 8037).
+const ALGORITHMS: [&str; 9] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+
+const KINDS: [(&str, ProviderKind); 3] =
+    [("google", ProviderKind::Google), ("oidc", ProviderKind::Oidc), ("github", ProviderKind::Github)];
+
+/// What a kind brings along.
+struct Defaults {
+    label: Option<&'static str>,
+    issuer: Option<&'static str>,
+    scopes: &'static [&'static str],
+}
+
+impl ProviderKind {
+    fn defaults(self) -> Defaults {
+        match self {
+            Self::Google => Defaults {
+                label: Some("Google"),
+                issuer: Some("https://accounts.google.com"),
+                scopes: &["openid", "email", "profile"],
+            },
+            Self::Oidc => Defaults { label: None, issuer: None, scopes: &["openid", "email", "profile"] },
+            Self::Github => Defaults {
+                label: Some("GitHub"),
+                issuer: Some("https://github.com"),
+                scopes: &["read:user", "user:email"],
+            },
+        }
+    }
+}
+
+/// Checks every entry, and that their ids differ.
+pub(super) fn all(tables: &[Table], faults: &mut Faults, warnings: &mut Vec<String>) -> Vec<Provider> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut providers = Vec::new();
+    for table in tables {
+        if let Some(id) = table.text("id") {
+            if seen.contains(&id) {
+                table.fault(
+                    "id",
+                    format!("{} is taken by an earlier provider; write another", shown(id)),
+                    faults,
+                );
+            }
+            seen.push(id);
+        }
+        providers.extend(one(table, faults, warnings));
+    }
+    providers
+}
+
+fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option<Provider> {
+    let id = required(table, "id", "write a short name such as `google`", faults, id);
+    let kind = required(table, "kind", "write `google`, `oidc` or `github`", faults, |text| {
+        parse::one_of(text, &KINDS)
+    });
+    let client_id = required(
+        table,
+        "client_id",
+        "write the OAuth client id that the provider gave out",
+        faults,
+        |text| parse::line(text, 512),
+    );
+    let secret_was_set = table.get("client_secret").or(table.get("client_secret_file")).is_some();
+    let client_secret = table.secret("client_secret", faults);
+    let insecure_http = table.flag("insecure_http");
+    let label = table.parse("label", faults, |text| parse::line(text, 64));
+    let scopes = table.each("scopes", faults, scope);
+    let roles_claim = table.parse("roles_claim", faults, claim);
+    let groups_claim = table.parse("groups_claim", faults, claim);
+    let allowed_domains = table.each("allowed_domains", faults, parse::email_domain);
+    let endpoint_hosts = table.each("endpoint_hosts", faults, |text| {
+        parse::host_port(text)
+            .ok_or_else(|| format!("{} is no host; write one like `login.example.com`", shown(text)))
+    });
+    let algorithms = table.each("algorithms", faults, algorithm);
+    if algorithms.as_ref().is_some_and(Vec::is_empty) {
+        table.fault("algorithms", "is empty or all wrong; write `[RS256]`", faults);
+    }
+
+    let (id, kind) = (id?, kind?);
+    let defaults = kind.defaults();
+    if kind != ProviderKind::Oidc && !secret_was_set {
+        let also = if kind == ProviderKind::Google { ", or set `GOOGLE_CLIENT_SECRET`" } else { "" };
+        table.fault("client_secret", format!("is missing; write it or `client_secret_file`{also}"), faults);
+    }
+    let issuer = match table.text("issuer").or(defaults.issuer) {
+        Some(text) => address(table, "issuer", text, insecure_http, faults).map(|_| text.to_owned()),
+        None => {
+            let message = "is missing; write the provider's issuer, such as \
+                `https://login.example.com/realms/main`";
+            table.fault("issuer", message, faults);
+            None
+        }
+    };
+    let api_url = api_url(table, kind, insecure_http, faults);
+    if kind != ProviderKind::Github
+        && scopes.as_ref().is_some_and(|scopes| !scopes.iter().any(|scope| scope == "openid"))
+    {
+        table.fault("scopes", "must have `openid`: without it the provider says nothing about who", faults);
+    }
+    if kind == ProviderKind::Github {
+        for key in ["algorithms", "roles_claim"] {
+            if table.text(key).is_some() || table.list(key).is_some() {
+                table.fault(key, "has no meaning for GitHub, which issues no ID token; take it out", faults);
+            }
+        }
+    }
+    if insecure_http {
+        warnings.push(format!("providers.{id}.insecure_http: secrets and tokens can be read on the way"));
+    }
+    Some(Provider {
+        label: label.or(defaults.label.map(str::to_owned)).unwrap_or_else(|| id.clone()),
+        id,
+        kind,
+        issuer: issuer?,
+        api_url,
+        client_id: client_id?,
+        client_secret,
+        scopes: scopes.unwrap_or_else(|| defaults.scopes.iter().map(|scope| (*scope).to_owned()).collect()),
+        roles_claim,
+        groups_claim: groups_claim.unwrap_or_else(|| "groups".to_owned()),
+        allowed_domains: allowed_domains.unwrap_or_default(),
+        endpoint_hosts: endpoint_hosts.unwrap_or_default(),
+        algorithms: algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]),
+        insecure_http,
+    })
+}
+
+/// A key that must be there; one that was written in a wrong shape is already among the faults.
+fn required<T>(
+    table: &Table,
+    key: &str,
+    hint: &str,
+    faults: &mut Faults,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    if table.text(key).is_none() && !faults.iter().any(|fault| fault.key() == format!("{}.{key}", table.path))
+    {
+        table.fault(key, format!("is missing; {hint}"), faults);
+    }
+    table.parse(key, faults, parse)
+}
+
+fn id(text: &str) -> Result<String, String> {
+    let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=32).contains(&text.len()) && text.bytes().all(fine) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{} must be 1 to 32 lower-case letters, digits and `-`", shown(text)))
+}
+
+/// An issuer's or API's address: https; http on loopback, or where it was asked for.
+fn address(table: &Table, key: &str, text: &str, insecure: bool, faults: &mut Faults) -> Option<Url> {
+    let Some(url) = parse::web_address(text).filter(|_| !text.contains(['?', '#', '@'])) else {
+        // Not shown: an address may carry a password.
+        table.fault(
+            key,
+            "must be an address such as `https://login.example.com`, without query or user name",
+            faults,
+        );
+        return None;
+    };
+    if url.scheme() == "http" && !insecure && !parse::is_loopback(&url) {
+        let message = "is plain http, so tokens could be read and changed on the way; write `https://…` \
+            (or set `insecure_http: true` on this provider)";
+        table.fault(key, message, faults);
+        return None;
+    }
+    Some(url)
+}
+
+fn api_url(table: &Table, kind: ProviderKind, insecure: bool, faults: &mut Faults) -> Option<Url> {
+    match (kind, table.text("api_url"), table.text("issuer")) {
+        (ProviderKind::Github, Some(text), _) => address(table, "api_url", text, insecure, faults),
+        (ProviderKind::Github, None, Some(issuer)) if issuer != "https://github.com" => {
+            let message = "is missing; with an issuer of your own, write where its API is, such as \
+                `https://github.example.com/api/v3`";
+            table.fault("api_url", message, faults);
+            None
+        }
+        (ProviderKind::Github, None, _) => Url::parse("https://api.github.com").ok(),
+        (_, Some(_), _) => {
+            table.fault("api_url", "has a meaning for kind github alone; take it out", faults);
+            None
+        }
+        (_, None, _) => None,
+    }
+}
+
+/// A scope token (RFC 6749 section 3.3).
+fn scope(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{} is no scope; write one like `email`", shown(text)))
+}
+
+fn claim(text: &str) -> Result<String, String> {
+    if text.len() <= 256 && !text.chars().any(char::is_control) && !text.split('.').any(str::is_empty) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{} is no path of a claim; write one like `realm_access.roles`", shown(text)))
+}
+
+fn algorithm(text: &str) -> Result<String, String> {
+    if ALGORITHMS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let why = match text {
+        "none" => "an unsigned token can be written by anybody",
+        "HS256" | "HS384" | "HS512" => {
+            "its key is the client secret, so whoever knows that can write tokens for anybody"
+        }
+        _ => "it is not known here",
+    };
+    Err(format!("{} is refused: {why}; write one of {}", shown(text), ALGORITHMS.join(", ")))
+}
