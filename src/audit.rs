@@ -13,46 +13,21 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::config::AuditDecisions;
+use crate::telemetry::metrics::Outcome;
 
 /// Longest value that is written; what is longer is cut and marked.
 const MAX_VALUE: usize = 512;
 /// `sampled` writes one allowed decision in this many.
 const SAMPLE: u64 = 100;
 
-/// How a question ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A known caller was let through.
-    Allowed,
-    /// Let through without an identity: a public target.
-    Anonymous,
-    /// Asked to sign in.
-    Challenged,
-    /// A credential that is not valid.
-    Unauthorized,
-    /// Not allowed.
-    Forbidden,
-    /// A target with two readings.
-    Unreadable,
-    /// A question that is none.
-    BadRequest,
-    /// A peer that may not ask.
-    Untrusted,
-    /// Could not be checked.
-    Unavailable,
-}
-
-impl Outcome {
-    /// Whether somebody was turned away for good.
-    #[must_use]
-    pub const fn is_refusal(self) -> bool {
-        !matches!(self, Self::Allowed | Self::Anonymous | Self::Challenged)
-    }
+/// Whether somebody was turned away for good: refusals are always written down.
+#[must_use]
+pub const fn is_refusal(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Allowed | Outcome::Anonymous | Outcome::Challenged)
 }
 
 /// One decision.
@@ -61,6 +36,7 @@ pub struct Decision<'a> {
     /// The id that the answer carried.
     pub decision_id: &'a str,
     /// How it ended.
+    #[serde(serialize_with = "outcome")]
     pub outcome: Outcome,
     /// Why, in words.
     pub reason: Option<String>,
@@ -71,6 +47,7 @@ pub struct Decision<'a> {
     /// The service it belongs to.
     pub service: Option<&'a str>,
     /// What enforcement would have said, where the service is in shadow mode.
+    #[serde(serialize_with = "optional_outcome")]
     pub shadow: Option<Outcome>,
     /// The request's method.
     pub method: Option<&'a str>,
@@ -147,7 +124,7 @@ impl Audit {
 
     /// Whether a decision that ended so is written down; asked first, so that nothing is built in vain.
     pub fn wants(&self, outcome: Outcome) -> bool {
-        outcome.is_refusal()
+        is_refusal(outcome)
             || match self.decisions {
                 AuditDecisions::All => true,
                 AuditDecisions::Denied => false,
@@ -181,6 +158,16 @@ impl Audit {
             tracing::error!(%error, "the audit line could not be written");
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn outcome<S: Serializer>(outcome: &Outcome, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(outcome.as_str())
+}
+
+#[expect(clippy::ref_option, reason = "serde hands fields over by reference")]
+fn optional_outcome<S: Serializer>(outcome: &Option<Outcome>, to: S) -> Result<S::Ok, S::Error> {
+    outcome.map(Outcome::as_str).serialize(to)
 }
 
 /// Leaves out what is unknown and cuts what is too long.

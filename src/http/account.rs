@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::callers::{Recognised, SignedIn};
 use super::csrf;
 use super::identity_headers::{USER, percent_encode};
-use super::login::logout::{gone, logout_targets};
-use super::pages::{AccountView, Page, SessionView, Trouble};
-use super::visit::Visit;
-use crate::http::state::State;
+use super::login::logout::{display_name, gone, provider_logout};
+use super::pages::{Account, Page, Session, SignOutEverywhere, Trouble};
+use super::visit::{Then, Visit};
+use crate::identity::provider::Provider;
+use super::state::State;
 use crate::store::{SessionId, SessionRecord};
 
 /// `GET {base}/`: the account page, or JSON.
@@ -24,14 +25,14 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
     }
     let who = match visit.who().await {
         Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
         Recognised::Nobody => return sign_in_first(&visit),
     };
     let sessions = match state.store.sessions_of(&who.payload.user_id, visit.now).await {
         Ok(sessions) => sessions,
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, "the account page needs the store");
-            return visit.trouble(Trouble::StoreDown, None);
+            return visit.trouble(Trouble::StoreDown, Then::Home);
         }
     };
     let user = user_header(&who);
@@ -44,9 +45,10 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
         }
         visit.respond(StatusCode::OK).json(body)
     } else {
-        let view = view(&visit, &who, sessions);
-        let targets = logout_targets(&visit, &who).await;
-        visit.page(StatusCode::OK, &Page::Account(view), &targets)
+        let there = provider_logout(&visit, &who, false).await;
+        let csrf = csrf::token(&visit, &who);
+        let page = Page::Account(view(&visit, &who, &sessions, &csrf));
+        visit.page(&page, there.as_ref().map(url::Url::as_str))
     };
     if let Ok(value) = header::HeaderValue::from_str(&user) {
         response.headers_mut().insert(USER, value);
@@ -71,18 +73,18 @@ pub async fn userinfo(request: HttpRequest, state: Data<State>) -> HttpResponse 
 pub async fn end_one(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let visit = Visit::new(&request, &state);
     let Some(params) = csrf::form(&body, &["csrf", "id"]) else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::Home);
     };
     let who = match visit.who().await {
         Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
         Recognised::Nobody => return sign_in_first(&visit),
     };
     if !csrf::allows(&visit, &who, &params) {
-        return visit.trouble(Trouble::Forged, None);
+        return visit.trouble(Trouble::Forged, Then::Home);
     }
     let Some(id) = params.get("id").and_then(SessionId::parse) else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::Home);
     };
     // Only one's own: whose a session is, the registry says.
     let ended = match state.store.session(&id, visit.now).await {
@@ -95,7 +97,7 @@ pub async fn end_one(request: HttpRequest, state: Data<State>, body: Bytes) -> H
         Ok(false) => {}
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, "a session could not be ended");
-            return visit.trouble(Trouble::StoreDown, None);
+            return visit.trouble(Trouble::StoreDown, Then::Home);
         }
     }
     visit.audit("sign_out", Some(format!("session {}", id.short())), Some(&who));
@@ -107,17 +109,18 @@ pub async fn ask_end_all(request: HttpRequest, state: Data<State>) -> HttpRespon
     let visit = Visit::new(&request, &state);
     let who = match visit.who().await {
         Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
         Recognised::Nobody => return sign_in_first(&visit),
     };
     match state.store.sessions_of(&who.payload.user_id, visit.now).await {
         Ok(sessions) => {
-            let page = Page::sign_out_everywhere(sessions.len(), csrf::token(&visit, &who));
-            visit.page(StatusCode::OK, &page, &[])
+            let csrf = csrf::token(&visit, &who);
+            let page = SignOutEverywhere { who: display_name(&who), count: sessions.len(), csrf: &csrf };
+            visit.page(&Page::SignOutEverywhere(page), None)
         }
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, "the sessions cannot be listed");
-            visit.trouble(Trouble::StoreDown, None)
+            visit.trouble(Trouble::StoreDown, Then::Home)
         }
     }
 }
@@ -126,15 +129,15 @@ pub async fn ask_end_all(request: HttpRequest, state: Data<State>) -> HttpRespon
 pub async fn end_all(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let visit = Visit::new(&request, &state);
     let Some(params) = csrf::form(&body, &["csrf"]) else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::Home);
     };
     let who = match visit.who().await {
         Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
         Recognised::Nobody => return sign_in_first(&visit),
     };
     if !csrf::allows(&visit, &who, &params) {
-        return visit.trouble(Trouble::Forged, None);
+        return visit.trouble(Trouble::Forged, Then::Home);
     }
     match state.store.end_sessions_of(&who.payload.user_id).await {
         Ok(ended) => {
@@ -146,7 +149,7 @@ pub async fn end_all(request: HttpRequest, state: Data<State>, body: Bytes) -> H
         }
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, "sessions could not be ended");
-            visit.trouble(Trouble::StoreDown, None)
+            visit.trouble(Trouble::StoreDown, Then::Home)
         }
     }
 }
@@ -166,10 +169,10 @@ fn sign_in_first(visit: &Visit<'_>) -> HttpResponse {
         return unauthorized(visit);
     }
     match (visit.state.login.page("/login"), visit.state.login.page("/")) {
-        (Some(login), Some(home)) if visit.state.providers.len() > 0 => {
+        (Some(login), Some(home)) if !visit.state.providers.is_empty() => {
             visit.redirect(&format!("{login}?rd={}", percent_encode(&home)))
         }
-        _ => visit.trouble(Trouble::SignInNotConfigured, None),
+        _ => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
     }
 }
 
@@ -203,32 +206,34 @@ fn session_json(session: &SessionRecord, who: &SignedIn) -> Value {
     })
 }
 
-fn view(visit: &Visit<'_>, who: &SignedIn, sessions: Vec<SessionRecord>) -> AccountView {
-    let label = |id: &str| {
-        visit.state.providers.get(id).map_or_else(|| id.to_owned(), |provider| provider.label().to_owned())
+fn view<'a>(
+    visit: &'a Visit<'_>,
+    who: &'a SignedIn,
+    sessions: &'a [SessionRecord],
+    csrf: &'a str,
+) -> Account<'a> {
+    let label = |id: &'a str| visit.state.providers.get(id).map_or(id, Provider::label);
+    let session = |session: &'a SessionRecord| Session {
+        id: session.id.as_str(),
+        agent: session.agent.as_deref(),
+        address: session.address.as_deref(),
+        first_seen: session.created_at,
+        last_seen: session.last_seen_at,
+        current: session.id == who.payload.sid,
+        provider: label(&session.provider),
     };
-    AccountView {
-        name: who.identity.name.clone(),
-        email: who.identity.email.clone(),
-        user_id: who.identity.user_id.clone(),
-        provider: label(&who.identity.provider),
-        roles: who.identity.roles.clone(),
+    Account {
+        name: who.identity.name.as_deref(),
+        email: who.identity.email.as_deref(),
+        user_id: &who.identity.user_id,
+        provider_label: label(&who.identity.provider),
+        roles: &who.identity.roles,
         signed_in_at: who.payload.signed_in_at,
         expires_at: who.payload.expires_at,
         idle: who.payload.idle(),
         now: visit.now,
-        csrf: csrf::token(visit, who),
-        sessions: sessions
-            .into_iter()
-            .map(|session| SessionView {
-                current: session.id == who.payload.sid,
-                provider: label(&session.provider),
-                id: session.id.as_str().to_owned(),
-                agent: session.agent,
-                address: session.address,
-                first_seen: session.created_at,
-                last_seen: session.last_seen_at,
-            })
-            .collect(),
+        sessions: sessions.iter().map(session).collect(),
+        csrf,
+        note: None,
     }
 }

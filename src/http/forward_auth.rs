@@ -8,21 +8,21 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
-use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::callers::{Recognised, SignedIn};
 use super::forwarded::{self, Asked, BadQuestion, Dialect, Question};
 use super::respond::Reply;
+use super::state::State;
 use crate::audit;
-use crate::audit::Outcome;
 use crate::clock::Timestamp;
-use crate::policy::Found;
+use crate::policy::{self, Found};
 use crate::policy::decision::{Caller, Decision, Permit, Subject};
 use crate::policy::target::{Host, Scheme, Target};
-use crate::http::state::State;
+use crate::telemetry::metrics::Outcome;
 
 /// `/auth`: Traefik's `forwardAuth` and Caddy's `forward_auth`.
 pub async fn forwarded(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -64,39 +64,39 @@ impl Who {
 }
 
 async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
-    let now = state.clock.now();
+    let (now, began) = (state.clock.now(), Instant::now());
     let mut reply = Reply::new(state, dialect, state.ids.next());
-    let headers = request.headers();
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-    let asked = match forwarded::read(headers, dialect, peer, &state.config.server.trusted_proxies) {
+    let asked = match forwarded::read(request.headers(), dialect, peer, &state.config.server.trusted_proxies) {
         Ok(asked) => asked,
-        Err(bad) => return refuse(&reply, peer, &bad, now),
+        Err(bad) => return refuse(&reply, peer, &bad, now, began),
     };
     reply.request_id = asked.request_id.cloned();
     let policy = state.policy.load();
     let target = match &asked.question {
         Question::Route(target) => target,
         Question::WholeHost(host) => {
-            let who = identify(state, &asked, headers, host, false, now).await;
-            let decision = policy.whole_host(host, who.to_policy());
-            return conclude(&reply, &asked, None, None, &who, decision, now);
+            let whole = policy.whole_host(host);
+            let who = identify(state, &asked, host, whole.ignores_authorization(), now).await;
+            let decision = whole.decide(who.to_policy());
+            return conclude(&reply, &asked, None, None, &who, decision, now, began);
         }
     };
     // A browser would not send the session over plain http, and a login must not lead there.
     if target.scheme() == Scheme::Http && state.login.wants_https() {
-        return refuse(&reply, asked.client, &BadQuestion::PlainHttp, now);
+        return refuse(&reply, asked.client, &BadQuestion::PlainHttp, now, began);
     }
-    let found = policy.find(target, asked.preflight);
-    let who = identify(state, &asked, headers, target.host(), found.ignores_authorization(), now).await;
+    let found =
+        policy.find(policy::Question { target, preflight: asked.preflight, upgrade: asked.upgrade });
+    let who = identify(state, &asked, target.host(), found.ignores_authorization(), now).await;
     let decision = found.decide(who.to_policy());
-    conclude(&reply, &asked, Some(target), Some(&found), &who, decision, now)
+    conclude(&reply, &asked, Some(target), Some(&found), &who, decision, now, began)
 }
 
 /// An `Authorization` header wins and is never followed by a fallback; else the session cookie speaks.
 async fn identify(
     state: &State,
     asked: &Asked<'_>,
-    headers: &HeaderMap,
     host: &Host,
     ignore_authorization: bool,
     now: Timestamp,
@@ -105,7 +105,7 @@ async fn identify(
         // No kind of bearer credential is accepted by this version.
         return Who::Wrong;
     }
-    match state.callers.recognise(headers, host.as_str(), now).await {
+    match state.callers.recognise(asked.headers, host.as_str(), now).await {
         Recognised::Nobody => Who::Anonymous,
         Recognised::Unchecked => Who::Unchecked,
         Recognised::SignedIn(who) => Who::Known(who),
@@ -120,11 +120,12 @@ fn conclude(
     who: &Who,
     decision: Decision,
     now: Timestamp,
+    began: Instant,
 ) -> HttpResponse {
     let outcome = outcome_of(&decision, who);
     let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
     let state = reply.state;
-    state.metrics.decision(outcome);
+    state.metrics.decision(outcome, began.elapsed());
     if state.audit.wants(outcome) || shadow.is_some() {
         let rule = found.and_then(Found::rule);
         let line = audit::Decision {
@@ -175,12 +176,18 @@ fn allow(
     reply.allowed(permit, who.signed_in(), assertion, asked.headers)
 }
 
-fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion, now: Timestamp) -> HttpResponse {
+fn refuse(
+    reply: &Reply<'_>,
+    client: IpAddr,
+    bad: &BadQuestion,
+    now: Timestamp,
+    began: Instant,
+) -> HttpResponse {
     let outcome = match bad {
         BadQuestion::Untrusted => Outcome::Untrusted,
         _ => Outcome::BadRequest,
     };
-    reply.state.metrics.decision(outcome);
+    reply.state.metrics.decision(outcome, began.elapsed());
     if reply.state.audit.wants(outcome) {
         let line = audit::Decision {
             decision_id: reply.id.as_str(),

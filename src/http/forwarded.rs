@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
+use crate::policy::Upgrade;
 use crate::policy::target::{Host, Target, TargetError};
 
 /// Which proxy speaks. The route says so, never the request: a client can send any header.
@@ -42,6 +43,8 @@ pub struct Asked<'a> {
     pub navigation: bool,
     /// A CORS preflight (Fetch standard: OPTIONS, `Origin`, `Access-Control-Request-Method`).
     pub preflight: bool,
+    /// Whether it opens a WebSocket, and from which page.
+    pub upgrade: Upgrade<'a>,
     /// The client's address: the rightmost that is not a trusted proxy.
     pub client: IpAddr,
     /// The proxy's `X-Request-Id`, when it is fit to be repeated.
@@ -131,6 +134,7 @@ struct Lines<'a> {
     origin: Presence<'a>,
     preflight_method: Presence<'a>,
     scripted: bool,
+    websocket: bool,
     overrides: Vec<&'a HeaderValue>,
     forwarded_for: Vec<&'a HeaderValue>,
     request_id: Presence<'a>,
@@ -154,7 +158,11 @@ impl<'a> Lines<'a> {
                 "sec-fetch-dest" => lines.fetch_dest.add(value),
                 "origin" => lines.origin.add(value),
                 "access-control-request-method" => lines.preflight_method.add(value),
-                "x-requested-with" | "upgrade" => lines.scripted = true,
+                "x-requested-with" => lines.scripted = true,
+                "upgrade" => {
+                    lines.scripted = true;
+                    lines.websocket |= value.as_bytes().eq_ignore_ascii_case(b"websocket");
+                }
                 "x-http-method-override" | "x-http-method" | "x-method-override" => {
                     lines.overrides.push(value);
                 }
@@ -178,6 +186,13 @@ impl<'a> Lines<'a> {
             && is(self.fetch_mode, b"navigate")
             && is(self.fetch_dest, b"document")
             && self.accept.iter().any(|value| accepts_html(value))
+    }
+
+    fn upgrade(&self) -> Upgrade<'a> {
+        if !self.websocket {
+            return Upgrade::No;
+        }
+        Upgrade::WebSocket(self.origin.bytes().and_then(|origin| std::str::from_utf8(origin).ok()))
     }
 
     fn preflight(&self, method: &str) -> bool {
@@ -216,6 +231,7 @@ pub fn read<'a>(
         authorization: lines.authorization,
         navigation: lines.navigation(method),
         preflight: lines.preflight(method),
+        upgrade: lines.upgrade(),
         client: client_address(&lines.forwarded_for, peer, trusted),
         request_id: request_id(lines.request_id),
         question,
@@ -227,7 +243,7 @@ fn forwarded_question(lines: &Lines<'_>) -> Result<Question, BadQuestion> {
     let host = lines.host.required("X-Forwarded-Host")?;
     let alone = !lines.method.is_present() && !lines.proto.is_present() && !lines.uri.is_present();
     if alone {
-        return Ok(Question::WholeHost(Host::parse(host)?));
+        return Ok(Question::WholeHost(Host::parse_with_port(host)?.0));
     }
     let method = lines.method.required("X-Forwarded-Method")?;
     let proto = lines.proto.required("X-Forwarded-Proto")?;

@@ -30,7 +30,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use self::login::{backchannel, callback, handover, logout, start};
 use self::pages::Trouble;
 use self::state::State;
-use self::visit::Visit;
+use self::visit::{Then, Visit};
 
 /// Forms of ours are small; whatever is larger is refused before it is read.
 const MAX_FORM: usize = 64 * 1024;
@@ -136,11 +136,11 @@ async fn front_door(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let visit = Visit::new(&request, &state);
     match state.login.page("/") {
         Some(home) => visit.redirect(&home),
-        None => visit.trouble(Trouble::SignInNotConfigured, None),
+        None => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
     }
 }
 
 async fn nowhere(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let visit = Visit::new(&request, &state);
-    visit.trouble(Trouble::NotFound, None)
+    visit.trouble(Trouble::NotFound, Then::Home)
 }

@@ -10,12 +10,13 @@ use super::callers::SignedIn;
 use super::cookie;
 use super::forwarded::Dialect;
 use super::identity_headers::{ASSERTION, percent_encode};
-use super::pages::{MissingWords, Page};
+use super::login::logout::display_name;
+use super::pages::{Forbidden, Href, Page};
 use super::visit::REQUEST_ID;
 use crate::identity::ids::DecisionId;
 use crate::policy::decision::{Permit, Reason};
 use crate::policy::target::Target;
-use crate::http::state::State;
+use super::state::State;
 
 /// The name of the decision, on every answer.
 const DECISION_ID: HeaderName = HeaderName::from_static("x-auth-decision-id");
@@ -130,18 +131,15 @@ impl<'a> Reply<'a> {
         reason: &Reason,
         who: Option<&SignedIn>,
     ) -> HttpResponse {
-        let missing = match reason {
-            Reason::NoRule => MissingWords::Nobody,
-            Reason::MissingRole(roles) => MissingWords::Roles(roles.clone()),
-            Reason::MissingPermission(permission) => MissingWords::Permission(permission.clone()),
-        };
-        let who = who.map(|who| {
-            who.identity.email.clone().unwrap_or_else(|| who.identity.subject.clone())
-        });
-        let host = target.map(|target| target.host().as_str().to_owned());
         // "Use another account": sign out first, or the provider would answer with the same one.
         let switch = self.state.login.page("/logout").filter(|_| who.is_some());
-        let page = Page::forbidden(who, missing, host, switch, self.id.as_str());
+        let page = Page::Forbidden(Forbidden {
+            who: who.map(display_name),
+            missing: reason,
+            target_host: target.map(|target| target.host().as_str()).unwrap_or_default(),
+            switch_account_href: switch.map(Href::new),
+            decision_id: self.id.as_str(),
+        });
         self.start(StatusCode::FORBIDDEN)
             .insert_header((header::CONTENT_SECURITY_POLICY, self.state.pages.csp()))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
@@ -193,7 +191,7 @@ impl<'a> Reply<'a> {
     /// The login address with the exact URL asked for; `None` where no login is configured. A port that no
     /// sign-in may return to is not carried along.
     fn login_url(&self, target: &Target) -> Option<String> {
-        let login = self.state.login.page("/login").filter(|_| self.state.providers.len() > 0)?;
+        let login = self.state.login.page("/login").filter(|_| !self.state.providers.is_empty())?;
         let url = target.url();
         let dead_end =
             self.state.login.knows_host(target.host().as_str()) && self.state.login.check(&url).is_none();

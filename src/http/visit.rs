@@ -10,15 +10,25 @@ use serde_json::json;
 
 use super::callers::{Recognised, SignedIn};
 use super::forwarded;
-use super::pages::{Action, Page, Trouble};
+use super::identity_headers::percent_encode;
+use super::pages::{Action, Href, Page, Problem, Trouble};
 use crate::audit::SignInEvent;
 use crate::clock::Timestamp;
 use crate::identity::ids::DecisionId;
-use crate::policy::target::Target;
-use crate::http::state::State;
+use crate::policy::target::Host;
+use super::state::State;
 
 /// The request id of every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Where the one button of a problem's page leads.
+#[derive(Clone, Copy, Debug)]
+pub enum Then<'a> {
+    /// To the account page.
+    Home,
+    /// To signing in, for this address (empty: for the account page).
+    SignIn(&'a str),
+}
 
 /// What every page handler starts with.
 pub struct Visit<'a> {
@@ -54,10 +64,10 @@ impl<'a> Visit<'a> {
             (Some(host), None) if forwarded::is_trusted(peer, &self.state.config.server.trusted_proxies) => host,
             _ => headers.get(header::HOST)?,
         };
-        let scheme: &[u8] = if self.state.login.wants_https() { b"https" } else { b"http" };
-        let target = Target::parse(b"GET", scheme, named.as_bytes(), b"/").ok()?;
-        let host = target.host().as_str();
-        Some(target.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+        let (host, port) = Host::parse_with_port(named.as_bytes()).ok()?;
+        let default = if self.state.login.wants_https() { 443 } else { 80 };
+        let port = port.filter(|port| *port != default);
+        Some(port.map_or_else(|| host.as_str().to_owned(), |port| format!("{}:{port}", host.as_str())))
     }
 
     /// `scheme://authority` of one of our hosts.
@@ -124,14 +134,15 @@ impl<'a> Visit<'a> {
         builder
     }
 
-    /// A page. Its forms may lead to `form_targets` beside the gateway itself (a browser holds redirects after
-    /// a form to the same list).
+    /// A page. Its forms may lead to `form_target` beside the gateway itself: a browser holds redirects after a
+    /// form to the same list.
     #[must_use]
-    pub fn page(&self, status: StatusCode, page: &Page<'_>, form_targets: &[String]) -> HttpResponse {
-        let mut csp = self.state.pages.csp().to_owned();
-        if !form_targets.is_empty() {
-            csp = csp.replace("form-action 'self'", &format!("form-action 'self' {}", form_targets.join(" ")));
-        }
+    pub fn page(&self, page: &Page<'_>, form_target: Option<&str>) -> HttpResponse {
+        let csp = match form_target {
+            Some(target) => self.state.pages.csp_with_form_action(target),
+            None => self.state.pages.csp().to_owned(),
+        };
+        let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         self.respond(status)
             .insert_header((header::CONTENT_SECURITY_POLICY, csp))
             .content_type("text/html; charset=utf-8")
@@ -154,35 +165,36 @@ impl<'a> Visit<'a> {
 
     /// What went wrong and what to do, for people or for programs.
     #[must_use]
-    pub fn trouble(&self, trouble: Trouble, action: Option<Action>) -> HttpResponse {
-        self.trouble_with(trouble, action, None, None)
+    pub fn trouble(&self, trouble: Trouble, then: Then<'_>) -> HttpResponse {
+        self.trouble_with(trouble, then, None)
     }
 
-    /// The same, naming the provider or a detail.
+    /// The same, naming the provider.
     #[must_use]
-    pub fn trouble_with(
-        &self,
-        trouble: Trouble,
-        action: Option<Action>,
-        provider: Option<&str>,
-        detail: Option<&str>,
-    ) -> HttpResponse {
+    pub fn trouble_with(&self, trouble: Trouble, then: Then<'_>, provider: Option<&str>) -> HttpResponse {
         let status = StatusCode::from_u16(trouble.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         tracing::info!(
             request_id = self.id.as_str(),
             status = status.as_u16(),
-            trouble = ?trouble,
+            trouble = trouble.as_str(),
             "answered with a page about a problem"
         );
         let mut response = if self.wants_json() {
             let body = json!({
-                "error": trouble.code(), "message": trouble.sentence(), "request_id": self.id.as_str(),
+                "error": trouble.as_str().replace('-', "_"), "message": trouble.title(),
+                "request_id": self.id.as_str(),
             });
             self.respond(status).json(body)
         } else {
-            let action = action.unwrap_or_else(|| self.sign_in_again(None));
-            let page = Page::problem(trouble, action, self.id.as_str(), provider, detail);
-            self.page(status, &page, &[])
+            let href = Href::new(self.address_of(then));
+            let problem = Problem {
+                kind: trouble,
+                action: Action { label: trouble.button(), href },
+                reference: Some(self.id.as_str()),
+                provider_label: provider,
+                domain: None,
+            };
+            self.page(&Page::Problem(problem), None)
         };
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
@@ -190,17 +202,16 @@ impl<'a> Visit<'a> {
         response
     }
 
-    /// The one clear button: start over, for the same address.
-    #[must_use]
-    pub fn sign_in_again(&self, return_to: Option<&str>) -> Action {
-        let href = match (self.state.login.page("/login"), return_to) {
-            (Some(login), Some(to)) if !to.is_empty() => {
-                format!("{login}?rd={}", super::identity_headers::percent_encode(to))
+    fn address_of(&self, then: Then<'_>) -> String {
+        let login = &self.state.login;
+        let address = match then {
+            Then::Home => login.page("/"),
+            Then::SignIn("") => login.page("/login"),
+            Then::SignIn(to) => {
+                login.page("/login").map(|page| format!("{page}?rd={}", percent_encode(to)))
             }
-            (Some(login), _) => login,
-            (None, _) => "/".to_owned(),
         };
-        Action { label: "Sign in again".into(), href }
+        address.unwrap_or_else(|| "/".to_owned())
     }
 
     /// Writes what happened with a sign-in or session down.

@@ -24,7 +24,7 @@ pub async fn receive(request: HttpRequest, state: Data<State>, body: Bytes) -> H
     let Some(token) = params.as_ref().and_then(|params| params.get("logout_token")) else {
         return refuse(&visit, StatusCode::BAD_REQUEST, "one logout_token is needed");
     };
-    let Some(provider) = state.providers.by_issuer_of(token) else {
+    let Some(provider) = state.providers.of_logout_token(token) else {
         return refuse(&visit, StatusCode::BAD_REQUEST, "the token is of no configured issuer");
     };
     let notice = match provider.verify_logout_token(token, visit.now).await {

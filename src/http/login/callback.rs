@@ -19,12 +19,13 @@ use super::{handover, return_to::ReturnTo};
 use crate::http::cookie::{self, Keep};
 use crate::http::pages::Trouble;
 use crate::http::params::Params;
-use crate::http::visit::Visit;
+use crate::http::visit::{Then, Visit};
 use crate::identity::ids;
 use crate::identity::provider::{CallbackAnswer, Person, Provider};
 use crate::identity::seal::Purpose;
 use crate::identity::session::{Payload, Scope, SealError};
 use crate::http::state::State;
+use crate::telemetry::metrics::LoginResult;
 use crate::store::{Once, SessionRecord, SignIn, UserRecord};
 
 const PARAMS: [&str; 4] = ["code", "state", "iss", "error"];
@@ -50,17 +51,17 @@ pub async fn named(
 
 async fn answer(visit: &Visit<'_>, session: &Session, provider: Option<&Provider>) -> HttpResponse {
     let Some(provider) = provider else {
-        return visit.trouble(Trouble::NotFound, None);
+        return visit.trouble(Trouble::NotFound, Then::Home);
     };
     let Ok(params) = Params::read(visit.request.query_string(), &PARAMS) else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::SignIn(""));
     };
     let (code, error) = (params.get("code"), params.get("error"));
     let Some(answered) = params.get("state") else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::SignIn(""));
     };
     if code.is_some() == error.is_some() || code.is_some_and(|code| code.len() > MAX_CODE) {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::SignIn(""));
     }
     let mut pending = PendingLogins::load(session);
     let none_started = pending.is_empty();
@@ -72,11 +73,11 @@ async fn answer(visit: &Visit<'_>, session: &Session, provider: Option<&Provider
         Found::Unknown => return again(visit, Trouble::LinkTooOld, "").await,
     };
     if login.provider != provider.id() {
-        return visit.trouble(Trouble::SignInRefused, None);
+        return visit.trouble(Trouble::SignInRefused, Then::SignIn(&login.return_to));
     }
     // Used up, whatever follows: in this browser's list, and for every copy of its cookie.
     if pending.save(session).is_err() {
-        return visit.trouble(Trouble::Internal, None);
+        return visit.trouble(Trouble::Internal, Then::SignIn(&login.return_to));
     }
     let name = URL_SAFE_NO_PAD.encode(digest(&SHA256, login.auth.state.as_bytes()));
     match visit.state.store.claim_once(Once::LoginState, &name, visit.now.plus(pending::LIFETIME)).await {
@@ -100,20 +101,20 @@ async fn again(visit: &Visit<'_>, trouble: Trouble, return_to: &str) -> HttpResp
         let target = visit.state.login.check(return_to);
         return visit.redirect(&destination(visit, target.as_ref()));
     }
-    visit.trouble(trouble, Some(visit.sign_in_again(Some(return_to))))
+    visit.trouble(trouble, Then::SignIn(return_to))
 }
 
 fn refused_there(visit: &Visit<'_>, provider: &Provider, login: &PendingLogin) -> HttpResponse {
     // The provider's own words (`error_description`) are anybody's to write: they are not shown.
-    visit.state.metrics.login_failed(provider.id());
+    visit.state.metrics.login(provider.id(), LoginResult::Denied);
     visit.audit("sign_in_refused", Some(format!("{}: the provider said no", provider.id())), None);
-    let action = visit.sign_in_again(Some(&login.return_to));
-    visit.trouble_with(Trouble::ProviderSaidNo, Some(action), Some(provider.label()), None)
+    visit.trouble_with(Trouble::ProviderSaidNo, Then::SignIn(&login.return_to), Some(provider.label()))
 }
 
 fn store_down(visit: &Visit<'_>, error: &crate::store::StoreError) -> HttpResponse {
     tracing::error!(request_id = visit.id.as_str(), %error, "signing in needs the store");
-    visit.trouble(Trouble::StoreDown, None)
+    visit.state.metrics.store_error();
+    visit.trouble(Trouble::StoreDown, Then::SignIn(""))
 }
 
 async fn sign_in(
@@ -127,7 +128,7 @@ async fn sign_in(
     let (state, now) = (visit.state, visit.now);
     let Some(user_id) = state.user_id(provider.id(), &person.subject) else {
         tracing::warn!(provider = provider.id(), "a subject that looks like another issuer's is refused");
-        return visit.trouble(Trouble::SignInRefused, None);
+        return visit.trouble(Trouble::SignInRefused, Then::SignIn(&login.return_to));
     };
     let who = SignIn {
         user_id,
@@ -142,13 +143,13 @@ async fn sign_in(
     };
     if user.disabled {
         visit.audit("sign_in_refused", Some(format!("{} is disabled", user.id)), None);
-        return visit.trouble(Trouble::AccountDisabled, None);
+        return visit.trouble(Trouble::Disabled, Then::SignIn(&login.return_to));
     }
     let (payload, value) = match make_session(visit, &user, &person) {
         Ok(made) => made,
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, user = user.id, "no session cookie");
-            return visit.trouble(Trouble::SessionTooBig, None);
+            return visit.trouble(Trouble::TooManyRoles, Then::SignIn(&login.return_to));
         }
     };
     let record = record_of(visit, &payload, &person);
@@ -165,9 +166,9 @@ async fn sign_in(
     }
     pending.finish(login, now);
     if pending.save(session).is_err() {
-        return visit.trouble(Trouble::Internal, None);
+        return visit.trouble(Trouble::Internal, Then::SignIn(&login.return_to));
     }
-    state.metrics.login_succeeded(provider.id());
+    state.metrics.login(provider.id(), LoginResult::Completed);
     state.audit.sign_in(
         &crate::audit::SignInEvent {
             action: "sign_in",

@@ -29,7 +29,7 @@ use crate::http::cookie::{self, Keep};
 use crate::http::identity_headers::percent_encode;
 use crate::http::pages::Trouble;
 use crate::http::params::Params;
-use crate::http::visit::Visit;
+use crate::http::visit::{Then, Visit};
 use crate::identity::ids;
 use crate::identity::seal::Purpose;
 use crate::identity::session::Payload;
@@ -67,7 +67,7 @@ pub(super) async fn send(
         Ok(ticket) => ticket,
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, "no hand-over");
-            return visit.trouble(Trouble::StoreDown, None);
+            return visit.trouble(Trouble::StoreDown, Then::SignIn(to.as_str()));
         }
     };
     let mut pending = PendingLogins::load(session);
@@ -95,15 +95,15 @@ async fn keep(visit: &Visit<'_>, who: &SignedIn, to: &ReturnTo, browser: &str) -
 pub async fn receive(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let visit = Visit::new(&request, &state);
     let Ok(params) = Params::read(request.query_string(), &PARAMS) else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::Home);
     };
     let Some(authority) = visit.elsewhere() else {
-        return visit.trouble(Trouble::WrongHost, None);
+        return visit.trouble(Trouble::WrongHost, Then::Home);
     };
     match (params.get("ticket"), params.get("rd").and_then(|raw| state.login.check(raw))) {
         (Some(ticket), _) => arrive(&visit, &authority, ticket).await,
         (None, Some(to)) if to.authority() == authority => begin(&visit, &to),
-        _ => visit.trouble(Trouble::BadRequest, None),
+        _ => visit.trouble(Trouble::BadRequest, Then::Home),
     }
 }
 
@@ -114,10 +114,10 @@ fn begin(visit: &Visit<'_>, to: &ReturnTo) -> HttpResponse {
     let present = cookie::values(visit.request.headers(), name).find(|value| value.len() == 43);
     let number = match present.map(str::to_owned).map_or_else(ids::random::<32>, Ok) {
         Ok(number) => number,
-        Err(_) => return visit.trouble(Trouble::Internal, None),
+        Err(_) => return visit.trouble(Trouble::Internal, Then::SignIn(to.as_str())),
     };
     let Some(login) = visit.state.login.page("/login") else {
-        return visit.trouble(Trouble::SignInNotConfigured, None);
+        return visit.trouble(Trouble::SignInNotConfigured, Then::Home);
     };
     let hash = URL_SAFE_NO_PAD.encode(sha256(&number));
     visit
@@ -128,18 +128,19 @@ fn begin(visit: &Visit<'_>, to: &ReturnTo) -> HttpResponse {
 
 async fn arrive(visit: &Visit<'_>, authority: &str, ticket: &str) -> HttpResponse {
     let state = visit.state;
-    let start_over = || visit.sign_in_again(Some(&format!("{}/", visit.scheme_and(authority))));
+    let start = format!("{}/", visit.scheme_and(authority));
+    let start_over = Then::SignIn(&start);
     // Taken before anything is compared: a ticket is tried once, rightly or wrongly.
     let sealed = match state.store.take_handover(&sha256(ticket), visit.now).await {
         Ok(Some(sealed)) => sealed,
-        Ok(None) => return visit.trouble(Trouble::AlreadyUsed, Some(start_over())),
+        Ok(None) => return visit.trouble(Trouble::AlreadyUsed, start_over),
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, "no hand-over");
-            return visit.trouble(Trouble::StoreDown, None);
+            return visit.trouble(Trouble::StoreDown, start_over);
         }
     };
     let Some(handover) = open(visit, authority, &sealed) else {
-        return visit.trouble(Trouble::WrongHost, Some(start_over()));
+        return visit.trouble(Trouble::WrongHost, start_over);
     };
     let name = browser_cookie(visit);
     let fits = |value: &str| {
@@ -147,18 +148,18 @@ async fn arrive(visit: &Visit<'_>, authority: &str, ticket: &str) -> HttpRespons
         verify_slices_are_equal(hash.as_bytes(), handover.browser.as_bytes()).is_ok()
     };
     if !cookie::values(visit.request.headers(), name).any(fits) {
-        return visit.trouble(Trouble::CookieNotStored, Some(start_over()));
+        return visit.trouble(Trouble::CookieNotStored, start_over);
     }
     match state.known.session(&handover.session.sid, visit.now).await {
         Standing::Live(_) => {}
-        Standing::Ended => return visit.trouble(Trouble::LinkTooOld, Some(start_over())),
-        Standing::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Standing::Ended => return visit.trouble(Trouble::LinkTooOld, start_over),
+        Standing::Unchecked => return visit.trouble(Trouble::StoreDown, start_over),
     }
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     let (Some(to), Ok(value)) =
         (state.login.check(&handover.return_to), state.cookies.seal(&handover.session, host))
     else {
-        return visit.trouble(Trouble::Internal, None);
+        return visit.trouble(Trouble::Internal, start_over);
     };
     visit
         .redirecting(to.as_str())

@@ -10,9 +10,9 @@ use super::pending::PendingLogins;
 use crate::http::callers::{Recognised, SignedIn};
 use crate::http::cookie::{self, Keep};
 use crate::http::csrf;
-use crate::http::pages::{Page, Trouble};
+use crate::http::pages::{Page, SignOut, SignedOut, Trouble};
 use crate::http::params::Params;
-use crate::http::visit::Visit;
+use crate::http::visit::{Then, Visit};
 use crate::identity::seal::Purpose;
 use crate::identity::session::Scope;
 use crate::http::state::State;
@@ -25,14 +25,14 @@ pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
     }
     match visit.who().await {
         Recognised::SignedIn(who) => {
-            let targets = logout_targets(&visit, &who).await;
-            let page = Page::sign_out(display_name(&who), csrf::token(&visit, &who));
-            visit.page(StatusCode::OK, &page, &targets)
+            let there = provider_logout(&visit, &who, false).await;
+            let page = SignOut { who: display_name(&who), csrf: &csrf::token(&visit, &who) };
+            visit.page(&Page::SignOut(page), there.as_ref().map(Url::as_str))
         }
-        Recognised::Unchecked => visit.trouble(Trouble::StoreDown, None),
+        Recognised::Unchecked => visit.trouble(Trouble::StoreDown, Then::Home),
         Recognised::Nobody => {
-            let again = visit.sign_in_again(None);
-            visit.page(StatusCode::OK, &Page::signed_out(again), &[])
+            let page = SignedOut { where_to: None, provider_label: None, provider_ended: false };
+            visit.page(&Page::SignedOut(page), None)
         }
     }
 }
@@ -41,22 +41,22 @@ pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
 pub async fn end(request: HttpRequest, state: Data<State>, session: Session, body: Bytes) -> HttpResponse {
     let visit = Visit::new(&request, &state);
     let Some(params) = csrf::form(&body, &["csrf", "rd"]) else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::Home);
     };
     let who = match visit.who().await {
         Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
         Recognised::Nobody => return signed_out(&visit, &params, None),
     };
     if !csrf::allows(&visit, &who, &params) {
-        return visit.trouble(Trouble::Forged, None);
+        return visit.trouble(Trouble::Forged, Then::Home);
     }
-    let there = provider_logout(&visit, &who).await;
+    let there = provider_logout(&visit, &who, true).await;
     match state.store.end_session(&who.payload.sid).await {
         Ok(_) => state.known.ended(&who.payload.sid),
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, "the session could not be ended");
-            return visit.trouble(Trouble::StoreDown, None);
+            return visit.trouble(Trouble::StoreDown, Then::Home);
         }
     }
     visit.audit("sign_out", None, Some(&who));
@@ -92,11 +92,19 @@ pub(in crate::http) fn gone(visit: &Visit<'_>) -> String {
     cookie::set(cookies.name(), "", domain, Keep::Gone)
 }
 
-/// RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), with the ID token that was kept for it.
-async fn provider_logout(visit: &Visit<'_>, who: &SignedIn) -> Option<Url> {
+/// RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), with the ID token that was kept for it when the
+/// browser is really sent there.
+pub(in crate::http) async fn provider_logout(
+    visit: &Visit<'_>,
+    who: &SignedIn,
+    with_hint: bool,
+) -> Option<Url> {
     let provider = visit.state.providers.get(&who.payload.provider)?;
     let back = Url::parse(&visit.state.login.page("/logout")?).ok()?;
-    let record = visit.state.store.session(&who.payload.sid, visit.now).await.ok().flatten();
+    let record = match with_hint {
+        true => visit.state.store.session(&who.payload.sid, visit.now).await.ok().flatten(),
+        false => None,
+    };
     let hint = record.and_then(|record| record.logout_hint).and_then(|sealed| {
         let sealed = String::from_utf8(sealed).ok()?;
         let plain = visit.state.cookies.ring().open(Purpose::LogoutHint, who.payload.sid.as_str(), &sealed)?;
@@ -105,23 +113,14 @@ async fn provider_logout(visit: &Visit<'_>, who: &SignedIn) -> Option<Url> {
     provider.logout_url(hint.as_deref(), &back, visit.now).await
 }
 
-/// Where a logout form may lead beside the gateway: browsers hold redirects after a form to `form-action`.
-pub(in crate::http) async fn logout_targets(visit: &Visit<'_>, who: &SignedIn) -> Vec<String> {
-    let Some(provider) = visit.state.providers.get(&who.payload.provider) else { return Vec::new() };
-    let Some(back) = visit.state.login.page("/logout").and_then(|page| Url::parse(&page).ok()) else {
-        return Vec::new();
-    };
-    let url = provider.logout_url(None, &back, visit.now).await;
-    url.map(|url| vec![url.origin().ascii_serialization()]).unwrap_or_default()
-}
-
 /// On a host that has a hand-over cookie of its own, the sign-out is on the gateway's own host.
 fn at_home(visit: &Visit<'_>) -> Option<HttpResponse> {
     visit.elsewhere()?;
     visit.state.login.page("/logout").map(|page| visit.redirect(&page))
 }
 
-fn display_name(who: &SignedIn) -> String {
+/// What to call a person who is signed in.
+pub(in crate::http) fn display_name(who: &SignedIn) -> &str {
     let payload = &who.payload;
-    payload.email.clone().or_else(|| payload.name.clone()).unwrap_or_else(|| payload.subject.clone())
+    payload.email.as_deref().or(payload.name.as_deref()).unwrap_or(&payload.subject)
 }

@@ -1,7 +1,6 @@
 //! `GET {base}/login`: starts a sign-in at a provider.
 
 use actix_session::Session;
-use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -10,11 +9,12 @@ use super::pending::PendingLogins;
 use super::return_to::ReturnTo;
 use crate::http::callers::Recognised;
 use crate::http::identity_headers::percent_encode;
-use crate::http::pages::{Choice, Page, Trouble};
+use crate::http::pages::{Choose, Href, Page, ProviderChoice, Trouble};
 use crate::http::params::Params;
-use crate::http::visit::Visit;
+use crate::http::visit::{Then, Visit};
 use crate::identity::provider::{Provider, ProviderError};
 use crate::http::state::State;
+use crate::telemetry::metrics::LoginResult;
 
 /// Where to return to, which provider, and (on the way to another host) for which browser.
 const PARAMS: [&str; 3] = ["rd", "idp", "continue"];
@@ -23,10 +23,10 @@ const PARAMS: [&str; 3] = ["rd", "idp", "continue"];
 pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -> HttpResponse {
     let visit = Visit::new(&request, &state);
     let Ok(params) = Params::read(request.query_string(), &PARAMS) else {
-        return visit.trouble(Trouble::BadRequest, None);
+        return visit.trouble(Trouble::BadRequest, Then::Home);
     };
-    let Some(login_page) = state.login.page("/login").filter(|_| state.providers.len() > 0) else {
-        return visit.trouble(Trouble::SignInNotConfigured, None);
+    let Some(login_page) = state.login.page("/login").filter(|_| !state.providers.is_empty()) else {
+        return visit.trouble(Trouble::SignInNotConfigured, Then::Home);
     };
     // Sign-ins start on the gateway's own host, where the pending login's cookie lives.
     if visit.elsewhere().is_some() {
@@ -45,7 +45,7 @@ pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -
     {
         pending.forget_bounces();
         let _ = pending.save(&session);
-        return visit.trouble(Trouble::TooManyTries, Some(visit.sign_in_again(Some(to.as_str()))));
+        return visit.trouble(Trouble::TooManyTries, Then::SignIn(to.as_str()));
     }
     // Signed in here already, and wanted on a host with a cookie of its own: hand over, ask nobody.
     if let Some(to) = &return_to
@@ -56,7 +56,7 @@ pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -
             Recognised::SignedIn(who) => {
                 return handover::send(&visit, &session, &who, to, params.get("continue")).await;
             }
-            Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, None),
+            Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::SignIn(to.as_str())),
             Recognised::Nobody => {}
         }
     }
@@ -67,25 +67,24 @@ pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -
     };
     match provider {
         Some(provider) => go(&visit, &session, pending, provider, return_to.as_ref()).await,
-        None => visit.trouble(Trouble::NotFound, None),
+        None => visit.trouble(Trouble::NotFound, Then::Home),
     }
 }
 
 fn choose(visit: &Visit<'_>, login_page: &str, return_to: Option<&ReturnTo>) -> HttpResponse {
     let rd = return_to.map(|to| format!("&rd={}", percent_encode(to.as_str()))).unwrap_or_default();
-    let choices = visit
-        .state
-        .providers
-        .iter()
-        .map(|provider| Choice {
-            id: provider.id().to_owned(),
-            label: provider.label().to_owned(),
-            kind: provider.kind(),
-            href: format!("{login_page}?idp={}{rd}", percent_encode(provider.id())),
-        })
-        .collect();
+    let choice = |provider: &Provider| {
+        Href::new(format!("{login_page}?idp={}{rd}", percent_encode(provider.id())))
+    };
+    let providers = visit.state.providers.iter().map(|provider| ProviderChoice {
+        id: provider.id(),
+        label: provider.label(),
+        kind: provider.kind(),
+        href: choice(provider),
+    });
     let going_to = return_to.map(ReturnTo::authority);
-    visit.page(StatusCode::OK, &Page::choose(going_to, choices), &[])
+    let page = Choose { going_to: going_to.as_deref(), providers: providers.collect(), note: None };
+    visit.page(&Page::Choose(page), None)
 }
 
 async fn go(
@@ -102,8 +101,9 @@ async fn go(
     };
     pending.start(started.pending, provider.id(), back, visit.now);
     if pending.save(session).is_err() {
-        return visit.trouble(Trouble::Internal, None);
+        return visit.trouble(Trouble::Internal, Then::SignIn(back));
     }
+    visit.state.metrics.login(provider.id(), LoginResult::Started);
     visit.redirect(started.url.as_str())
 }
 
@@ -114,13 +114,20 @@ pub(super) fn provider_trouble(
     error: &ProviderError,
     return_to: &str,
 ) -> HttpResponse {
-    let trouble = match error {
-        ProviderError::Unavailable(_) => Trouble::ProviderSilent,
-        ProviderError::BadAnswer(_) => Trouble::ProviderBroken,
-        ProviderError::EmailMissing => Trouble::EmailMissing,
-        ProviderError::EmailNotVerified => Trouble::EmailNotVerified,
-        ProviderError::DomainNotAllowed => Trouble::DomainNotAllowed,
-        _ => Trouble::SignInRefused,
+    let (trouble, result) = match error {
+        ProviderError::Unavailable(_) => (Trouble::ProviderSilent, LoginResult::Unavailable),
+        ProviderError::BadAnswer(_) | ProviderError::ClientRefused(_) => {
+            (Trouble::ProviderBroken, LoginResult::Unavailable)
+        }
+        ProviderError::EmailMissing => (Trouble::EmailMissing, LoginResult::NotAllowed),
+        ProviderError::EmailNotVerified | ProviderError::EmailUnusable => {
+            (Trouble::EmailNotVerified, LoginResult::NotAllowed)
+        }
+        ProviderError::DomainNotAllowed => (Trouble::DomainNotAllowed, LoginResult::NotAllowed),
+        ProviderError::CodeRefused(_)
+        | ProviderError::InvalidIdToken(_)
+        | ProviderError::InvalidLogoutToken(_)
+        | ProviderError::WrongIssuer => (Trouble::SignInRefused, LoginResult::Rejected),
     };
     tracing::warn!(
         request_id = visit.id.as_str(),
@@ -128,8 +135,7 @@ pub(super) fn provider_trouble(
         cause = %error,
         "the sign-in ended at the provider"
     );
-    visit.state.metrics.login_failed(provider.id());
+    visit.state.metrics.login(provider.id(), result);
     visit.audit("sign_in_refused", Some(format!("{}: {error}", provider.id())), None);
-    let again = visit.sign_in_again(Some(return_to));
-    visit.trouble_with(trouble, Some(again), Some(provider.label()), None)
+    visit.trouble_with(trouble, Then::SignIn(return_to), Some(provider.label()))
 }

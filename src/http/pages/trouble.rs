@@ -25,6 +25,12 @@ pub enum Trouble {
     TooManyTries,
     /// An administrator disabled the account.
     Disabled,
+    /// The provider's answer failed a check of ours.
+    SignInRefused,
+    /// More roles than a session can hold.
+    TooManyRoles,
+    /// A form that did not come from our pages.
+    Forged,
     /// The store does not answer.
     StoreDown,
     /// The request cannot be understood.
@@ -52,7 +58,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -64,6 +70,9 @@ impl Trouble {
         Self::ProviderBroken,
         Self::TooManyTries,
         Self::Disabled,
+        Self::SignInRefused,
+        Self::TooManyRoles,
+        Self::Forged,
         Self::StoreDown,
         Self::BadRequest,
         Self::NotFound,
@@ -86,7 +95,10 @@ impl Trouble {
             | Self::EmailNotVerified
             | Self::EmailMissing
             | Self::DomainNotAllowed
-            | Self::Disabled => 403,
+            | Self::Disabled
+            | Self::SignInRefused
+            | Self::TooManyRoles
+            | Self::Forged => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::WrongHost => 421,
@@ -112,6 +124,9 @@ impl Trouble {
             Self::ProviderBroken => "provider-broken",
             Self::TooManyTries => "too-many-tries",
             Self::Disabled => "disabled",
+            Self::SignInRefused => "sign-in-refused",
+            Self::TooManyRoles => "too-many-roles",
+            Self::Forged => "forged",
             Self::StoreDown => "store-down",
             Self::BadRequest => "bad-request",
             Self::NotFound => "not-found",
@@ -134,14 +149,29 @@ impl Trouble {
             | Self::TooManyTries
             | Self::StoreDown
             | Self::SignInNotConfigured
+            | Self::SignInRefused
             | Self::Internal => "Try again",
-            Self::EmailNotVerified | Self::EmailMissing | Self::DomainNotAllowed | Self::Disabled => {
+            Self::EmailNotVerified
+            | Self::EmailMissing
+            | Self::DomainNotAllowed
+            | Self::TooManyRoles
+            | Self::Disabled => {
                 "Use another account"
             }
-            Self::BadRequest | Self::NotFound | Self::MethodNotAllowed | Self::WrongHost => {
+            Self::BadRequest
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::WrongHost
+            | Self::Forged => {
                 "Go to your account"
             }
         }
+    }
+
+    /// What happened, in a few words; for programs.
+    #[must_use]
+    pub fn title(self) -> String {
+        self.text(None, None).title
     }
 
     /// The text, with the provider's name and the domain it is about where they are known.
@@ -228,6 +258,21 @@ impl Trouble {
                 "Your account is disabled",
                 "An administrator has disabled this account, so it cannot be used to sign in.".into(),
                 vec!["Ask your administrator, or use another account.".into()],
+            ),
+            Self::SignInRefused => (
+                "We could not accept this sign-in",
+                format!("The answer of {your} did not pass our checks, so we did not sign you in."),
+                vec!["Try again. If it keeps happening, ask for help.".into()],
+            ),
+            Self::TooManyRoles => (
+                "Your account has too many roles",
+                format!("{the} told us of more roles than a sign-in here can carry."),
+                vec!["Ask your administrator to shorten the list of roles of your account.".into()],
+            ),
+            Self::Forged => (
+                "This form did not come from here",
+                "Another site may have tried to act in your name, so nothing was changed.".into(),
+                vec!["If you sent it yourself, open the page again and repeat it.".into()],
             ),
             Self::StoreDown => (
                 "We cannot check your sign-in just now",
