@@ -10,10 +10,12 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
-use anyhow::{Context as _, bail};
-use secrecy::ExposeSecret as _;
+use anyhow::{Context as _, anyhow};
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use url::Url;
 
 use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
@@ -30,7 +32,8 @@ use crate::identity::keyfile::KeyFile;
 use crate::identity::provider::Providers;
 use crate::identity::seal::KeyRing;
 use crate::identity::session::SessionCookies;
-use crate::policy::live::LivePolicy;
+use crate::policy::Policy;
+use crate::policy::live::{LivePolicy, Reload, Watch};
 use crate::store;
 use crate::store::known::Known;
 use crate::telemetry::metrics::Metrics;
@@ -52,6 +55,7 @@ pub struct Running {
     ops: Option<ServerHandle>,
     background: CancellationToken,
     ended: tokio::task::JoinHandle<std::io::Result<()>>,
+    _policy_watch: Option<Watch>,
 }
 
 impl Running {
@@ -93,7 +97,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
                 tracing::info!("asked to reload the policy");
-                state.policy.reload().await;
+                count_reload(&state, &state.policy.reload());
             }
         }
     }
@@ -116,6 +120,11 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Runn
     let state = Data::new(state(config, clock).await?);
     let background = CancellationToken::new();
     keep_house(&state, &background);
+    let counted = state.clone();
+    let policy_watch = state
+        .policy
+        .watch(move |reload| count_reload(&counted, reload))
+        .context("policy.file: its folder cannot be watched for changes")?;
 
     let for_app = state.clone();
     let server = HttpServer::new(move || App::new().configure(|config| http::routes(config, &for_app)))
@@ -152,7 +161,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Runn
             None => server.await,
         }
     });
-    Ok(Running { address, ops_address, state, main, ops, background, ended })
+    Ok(Running { address, ops_address, state, main, ops, background, ended, _policy_watch: policy_watch })
 }
 
 fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
@@ -164,13 +173,7 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 
 async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let now = clock.now();
-    let policy = LivePolicy::open(&config.policy)
-        .map_err(|faults| anyhow::anyhow!(crate::policy::fault::listing(&faults)))?;
-    let ids: Vec<&str> = config.providers.iter().map(|provider| provider.id.as_str()).collect();
-    let faults = policy.load().faults_with_providers(&ids);
-    if !faults.is_empty() {
-        bail!(crate::policy::fault::listing(&faults));
-    }
+    let policy = Arc::new(policy(&config)?);
     let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
     let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
     let ring = key_ring(&config)?;
@@ -181,13 +184,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         |url| url.origin().ascii_serialization(),
     );
     let assertions = Assertions::open(issuer, KeyFile::new(&config.data_dir, "assertion"), now)?;
-    let first = config.providers.first().map(|provider| provider.id.clone());
-    let callback = |id: &str| {
-        let path =
-            if first.as_deref() == Some(id) { "/callback".to_owned() } else { format!("/callback/{id}") };
-        login.page(&path).and_then(|page| url::Url::parse(&page).ok())
-    };
-    let providers = Providers::new(&config.providers, callback).context("providers")?;
+    let providers = providers(&config, &login)?;
     let pages = Pages::new(
         &config.pages,
         login.page("/assets").unwrap_or_default(),
@@ -201,11 +198,14 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         config.forward_auth.user_header_format,
     );
     let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
+    let ids = config.providers.iter().map(|provider| provider.id.as_str());
+    let metrics = Metrics::new(now, ids);
+    metrics.policy_loaded(&policy.version().to_string(), now);
     Ok(State {
         ids: DecisionIds::new()?,
         nobody: IdentityHeaders::anonymous(),
         leaving: AtomicBool::new(false),
-        metrics: Metrics::new(),
+        metrics,
         clock,
         policy,
         store,
@@ -219,6 +219,42 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         audit,
         config,
     })
+}
+
+/// The policy file, or "every signed-in user" where there is none.
+fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
+    let listing = |faults: Vec<crate::policy::Fault>| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow!("policy.file:\n{}", lines.join("\n"))
+    };
+    let providers: Vec<String> = config.providers.iter().map(|provider| provider.id.clone()).collect();
+    match &config.policy.file {
+        Some(file) => LivePolicy::open(file, &providers).map_err(listing),
+        None => Policy::open_to_signed_in(&config.policy.public).map(LivePolicy::fixed).map_err(listing),
+    }
+}
+
+/// Every provider with its own callback address: the first has `/callback`, every other `/callback/{id}`.
+fn providers(config: &Config, login: &ReturnRules) -> anyhow::Result<Providers> {
+    // Without an external URL nobody can be called back, and configuring providers was refused before.
+    let Some(base) = login.page("/callback") else { return Ok(Providers::default()) };
+    let base = Url::parse(&base).context("server.external_url")?;
+    let callback = |id: &str, index: usize| {
+        let mut url = base.clone();
+        if index > 0 {
+            url.set_path(&format!("{}/{id}", base.path()));
+        }
+        url
+    };
+    Providers::new(&config.providers, callback).map_err(|fault| anyhow!(fault))
+}
+
+fn count_reload(state: &State, reload: &Reload) {
+    match reload {
+        Reload::Swapped(version) => state.metrics.policy_loaded(&version.to_string(), state.clock.now()),
+        Reload::Refused(_) => state.metrics.policy_rejected(),
+        Reload::Unchanged => {}
+    }
 }
 
 /// The configured keys, or those kept in `data_dir`, made at the first start.

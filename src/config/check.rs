@@ -30,20 +30,18 @@ const LOGO_LIMIT: u64 = 64 * 1024;
 /// Checks everything; faults go to `faults`.
 pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
     let mut warnings = Vec::new();
-    let providers = std::mem::take(&mut raw.providers);
+    let entries = std::mem::take(&mut raw.providers);
     let mut section = |name: &str| raw.section(name).map(std::mem::take).unwrap_or_default();
 
     let data_dir =
         section("").text("data_dir").map_or_else(|| PathBuf::from("/var/lib/doorward"), PathBuf::from);
-    let server = server(&section("server"), faults, &mut warnings);
-    let providers = provider::all(&providers, faults, &mut warnings);
-    if let (Some(first), None, false) = (providers.first(), &server.external_url, is_faulty(faults)) {
-        let message = format!(
-            "is missing; people can sign in with `{}` only when browsers can reach the gateway: \
-             write its origin, such as `https://auth.example.com`",
-            first.id
-        );
-        faults.push(Fault::new("server.external_url", None, message));
+    let table = section("server");
+    let server = server(&table, faults, &mut warnings);
+    let providers = provider::all(&entries, faults, &mut warnings);
+    if !entries.is_empty() && table.written("external_url").is_none() {
+        let message = "is missing; people can sign in only where browsers can reach the gateway: write its origin, \
+            such as `https://auth.example.com`";
+        table.fault("external_url", message, faults);
     }
     Config {
         session: session(&section("session"), server.external_url.as_ref(), faults),
@@ -64,7 +62,7 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
 
 /// With nothing configured at all: names what is still needed for the shortest way to a running gateway.
 pub(super) fn shortest_way(raw: &mut Raw, faults: &mut Faults) {
-    let has_url = raw.section("server").is_some_and(|table| table.text("external_url").is_some());
+    let has_url = raw.section("server").is_some_and(|table| table.written("external_url").is_some());
     if !has_url {
         let message = "is not set; write the origin where browsers reach the gateway, such as \
             `https://auth.example.com` (`http://localhost:8000` to try it out)";
@@ -76,11 +74,6 @@ pub(super) fn shortest_way(raw: &mut Raw, faults: &mut Faults) {
     let message = "is not set; write that client's secret, or its file's path into `GOOGLE_CLIENT_SECRET_FILE` \
         (these three variables are enough; everything else goes into a file: `--config doorward.yaml`)";
     faults.push(Fault::new("GOOGLE_CLIENT_SECRET", None, message));
-}
-
-/// Whether the external URL was set, but wrongly: then it is not also missing.
-fn is_faulty(faults: &Faults) -> bool {
-    faults.iter().any(|fault| fault.key() == "server.external_url")
 }
 
 fn server(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Server {
@@ -124,6 +117,7 @@ fn server(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Ser
             .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000))),
         external_url,
         base_path: table.parse("base_path", faults, parse::base_path).unwrap_or_else(|| "/rbac".to_owned()),
+        workers: table.parse("workers", faults, parse::workers).unwrap_or_else(parse::cores),
         trusted_proxies,
     }
 }

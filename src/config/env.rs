@@ -227,8 +227,8 @@ fn put_value(name: &str, value: &str, (key, shape): &Key, table: &mut Table, fau
             "true" | "1" => Value::Flag(true),
             "false" | "0" => Value::Flag(false),
             _ => {
-                let fault = Fault::new(dotted(&table.path, key), Some(name), "must be `true` or `false`");
-                return faults.push(fault);
+                faults.push(Fault::new(dotted(&table.path, key), Some(name), "must be `true` or `false`"));
+                Value::Wrong
             }
         },
         Shape::List | Shape::Secrets => Value::List(

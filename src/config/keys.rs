@@ -34,6 +34,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("listen", Text),
             ("external_url", Text),
             ("base_path", Text),
+            ("workers", Text),
             ("trusted_proxies", List),
             ("insecure_trust_everyone", Flag),
             ("insecure_http_external_url", Flag),

@@ -98,6 +98,8 @@ pub struct Server {
     pub external_url: Option<Url>,
     /// Prefix of the gateway's own pages, `/rbac` unless changed; starts with `/`, does not end with it.
     pub base_path: String,
+    /// Threads that answer requests; one a processor unless set.
+    pub workers: usize,
     /// Peers that may ask for decisions and whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
 }

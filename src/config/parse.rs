@@ -45,6 +45,19 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// A number of worker threads.
+pub(super) fn workers(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=256).contains(count))
+        .ok_or_else(|| format!("{} is no number of threads; write one from 1 to 256", shown(text)))
+}
+
+/// One worker thread a processor, as far as the system tells.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
 /// An address or a range; an IPv4-mapped range becomes the IPv4 range it is.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let wrong = || format!("{} is no network; write one like `172.20.0.0/16` or `10.0.0.7`", shown(text));

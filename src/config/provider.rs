@@ -70,7 +70,7 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
         faults,
         |text| parse::line(text, 512),
     );
-    let secret_was_set = table.get("client_secret").or(table.get("client_secret_file")).is_some();
+    let secret_was_set = table.written("client_secret").or(table.written("client_secret_file")).is_some();
     let client_secret = table.secret("client_secret", faults);
     let insecure_http = table.flag("insecure_http");
     let label = table.parse("label", faults, |text| parse::line(text, 64));
@@ -136,7 +136,7 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
     })
 }
 
-/// A key that must be there; one that was written in a wrong shape is already among the faults.
+/// A key that must be there.
 fn required<T>(
     table: &Table,
     key: &str,

@@ -119,8 +119,9 @@ impl Raw {
     pub(super) fn parse(file: &Path, text: &str, faults: &mut Faults) -> Self {
         let mut raw = Self::empty();
         let reader = Reader { file };
-        // A snippet would quote the lines around a mistake, and with them a secret.
-        let options = serde_saphyr::options! { with_snippet: false };
+        // A snippet would quote the lines around a mistake, and with them a secret. Strict booleans are YAML 1.2's:
+        // `y` and `no` are texts.
+        let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
         match parse_tree(text, options) {
             Ok(Node { kind: Kind::Map(entries), .. }) => reader.top(entries, &mut raw, faults),
             Ok(Node { kind: Kind::Null, .. }) => {}
@@ -234,10 +235,11 @@ impl Reader<'_> {
 
     fn value(&self, key: &'static str, shape: Shape, node: Node, table: &mut Table, faults: &mut Faults) {
         let origin = self.at(node.line);
-        match self.shaped(shape, node.kind) {
-            Ok(value) => table.set(key, value, origin),
-            Err(message) => faults.push(Fault::new(dotted(&table.path, key), Some(&origin), message)),
-        }
+        let value = self.shaped(shape, node.kind).unwrap_or_else(|message| {
+            faults.push(Fault::new(dotted(&table.path, key), Some(&origin), message));
+            Value::Wrong
+        });
+        table.set(key, value, origin);
     }
 
     fn shaped(&self, shape: Shape, kind: Kind) -> Result<Value, &'static str> {

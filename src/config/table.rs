@@ -12,6 +12,8 @@ use super::secret;
 pub(super) enum Value {
     /// Written as `null`: the default, except where "none" is a choice.
     Null,
+    /// Written in a wrong shape, which was reported: it is not also missing.
+    Wrong,
     Text(String),
     Flag(bool),
     List(Vec<String>),
@@ -73,7 +75,8 @@ impl Table {
         }
     }
 
-    fn written(&self, key: &str) -> Option<&Setting> {
+    /// What was written for a key, be it right or wrong.
+    pub(super) fn written(&self, key: &str) -> Option<&Setting> {
         self.get(key).filter(|setting| !matches!(setting.value, Value::Null))
     }
 

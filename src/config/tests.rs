@@ -520,7 +520,7 @@ fn session_keys_are_a_ring_of_good_keys() {
     let bad = [
         ("c2hvcnQ=", "has only 5 bytes"),
         (same, "same byte"),
-        (secret::EXAMPLE_KEY, "the example"),
+        (secret::EXAMPLE_KEY, "is the example"),
         ("", ""),
     ];
     for (key, expect) in bad {

@@ -121,6 +121,7 @@ impl<'a> Reply<'a> {
             Reason::NoRule => "forbidden: no rule allows this",
             Reason::MissingRole(_) => "forbidden: a role is missing",
             Reason::MissingPermission(_) => "forbidden: a permission is missing",
+            Reason::WrongOrigin => "forbidden: this origin may not open a WebSocket here",
         };
         self.start(StatusCode::FORBIDDEN).json(self.error_body("forbidden", message))
     }

@@ -1,5 +1,7 @@
 //! What the policy answers, and the only place where "allow" comes from.
 
+use std::fmt;
+
 /// Who asks, as far as it was found out. Absent, wrong and could-not-check are three outcomes, and they
 /// stay three until the policy has spoken: a public target turns nobody away, every other target answers
 /// each of them differently.
@@ -65,4 +67,15 @@ pub enum Reason {
     MissingPermission(String),
     /// A WebSocket is opened by a page whose origin the service does not list.
     WrongOrigin,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRule => f.write_str("no rule allows this to anybody"),
+            Self::MissingRole(roles) => write!(f, "none of the roles {}", roles.join(", ")),
+            Self::MissingPermission(permission) => write!(f, "the permission {permission} is missing"),
+            Self::WrongOrigin => f.write_str("a WebSocket from an origin that the service does not list"),
+        }
+    }
 }

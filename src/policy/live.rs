@@ -135,14 +135,18 @@ impl LivePolicy {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reloads when the file changes, until the returned [`Watch`] is dropped. `None` where there is no file.
+    /// Reloads when the file changes, until the returned [`Watch`] is dropped, and tells what came of it. `None`
+    /// where there is no file.
     ///
     /// The file's directory is watched and not the file: editors replace it, and Kubernetes swaps a symbolic
     /// link beside it.
     ///
     /// # Errors
     /// The operating system's, when the directory cannot be watched or no thread can be started.
-    pub fn watch(self: &Arc<Self>) -> Result<Option<Watch>, notify::Error> {
+    pub fn watch(
+        self: &Arc<Self>,
+        told: impl Fn(&Reload) + Send + 'static,
+    ) -> Result<Option<Watch>, notify::Error> {
         let Some(source) = &self.source else { return Ok(None) };
         let (wake, woken) = mpsc::channel();
         let on_event = wake.clone();
@@ -163,7 +167,7 @@ impl LivePolicy {
                         return;
                     }
                     while woken.try_recv().is_ok() {}
-                    policy.reload_if_changed();
+                    told(&policy.reload_if_changed());
                 }
             })
             .map_err(notify::Error::io)?;

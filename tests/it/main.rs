@@ -1,10 +1,12 @@
-//! The integration tests, as one program: one file a journey.
+//! The integration tests: one binary, a file a subject.
 #![allow(
+    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests; clippy's own exception for them stops at helper functions"
+    reason = "a test that fails should say where, at once"
 )]
 
+mod config_errors;
 mod store_contract;

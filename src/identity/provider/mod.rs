@@ -33,7 +33,7 @@ use oidc::Oidc;
 const FINISH_WITHIN: Duration = Duration::from_secs(9);
 
 /// All that are configured, in order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Providers(Vec<Provider>);
 
 /// One of them.

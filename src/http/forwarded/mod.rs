@@ -255,9 +255,9 @@ fn original_question(lines: &Lines<'_>) -> Result<Question, BadQuestion> {
     let url = lines.original_url.required("X-Original-URL")?;
     let method = lines.original_method.required("X-Original-Method")?;
     // `$scheme://$http_host$request_uri`, cut by hand: a URL library would repair it.
-    let (scheme, rest) = split_before(url, b"://").ok_or(TargetError::Malformed)?;
+    let (scheme, rest) = split_before(url, b"://").ok_or(TargetError::Scheme)?;
     let rest = rest.get(3..).unwrap_or_default();
-    let (host, uri) = split_before(rest, b"/").ok_or(TargetError::Malformed)?;
+    let (host, uri) = split_before(rest, b"/").ok_or(TargetError::Relative)?;
     Ok(Question::Route(Target::parse(method, scheme, host, uri)?))
 }
 
@@ -329,5 +329,4 @@ fn request_id(header: Presence<'_>) -> Option<&HeaderValue> {
 }
 
 #[cfg(test)]
-#[path = "forwarded_tests.rs"]
 mod tests;

@@ -1,0 +1,130 @@
+//! The command line: what can be asked, and with which exit status it is answered.
+
+mod check;
+mod keys;
+mod serve;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Faults};
+
+/// A login gateway for microservices: it tells a reverse proxy, for every request, who is asking and whether they may.
+#[derive(Debug, Parser)]
+#[command(name = "doorward", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUS: &str =
+    "Exit status: 0 fine, 1 a negative answer or a failure, 2 bad usage or configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    #[command(long_about = serve::ABOUT, after_long_help = serve::MORE)]
+    Serve(ConfigFile),
+    /// Load the configuration and say what is wrong with it, without running anything.
+    Check(ConfigFile),
+    /// Session keys.
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Print a new session key: 32 random bytes in base64, one line for `session.keys_file`.
+    ///
+    /// The first key of the file encrypts and all of them decrypt. To change keys and sign nobody out, put the new
+    /// one first and take the old one out once `session.lifetime` has passed.
+    New,
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration, a YAML file; without one the variables alone count.
+    #[arg(long, short, value_name = "FILE", env = "DOORWARD_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// The configuration of this file and the process's environment.
+    fn load(&self) -> Result<Config, Faults> {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let env: BTreeMap<String, String> =
+            std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+        // An empty DOORWARD_CONFIG is an unset one, as every empty variable is.
+        let file = self.config.as_deref().filter(|path| *path != Path::new(""));
+        Config::load(file, &env)
+    }
+}
+
+/// Does what was asked. What goes wrong is said on standard error.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Serve(file) => match file.load() {
+            Ok(config) => serve::run(config),
+            Err(faults) => refuse(&faults),
+        },
+        Command::Check(file) => match file.load() {
+            Ok(config) => check::run(&config),
+            Err(faults) => refuse(&faults),
+        },
+        Command::Keys(Keys::New) => keys::new(),
+    }
+}
+
+/// A configuration with faults: all of them, and status 2.
+#[expect(clippy::print_stderr, reason = "the answer of a command; logging has not begun")]
+fn refuse(faults: &Faults) -> ExitCode {
+    let count = faults.len();
+    eprintln!("doorward: {count} fault{} in the configuration", if count == 1 { "" } else { "s" });
+    eprintln!("{faults}");
+    eprintln!(
+        "Every key is described in docs/configuration.md; `doorward serve --help` shows the shortest set-up."
+    );
+    ExitCode::from(2)
+}
+
+/// Something went wrong while running: why, in one line, and status 1.
+#[expect(clippy::print_stderr, reason = "the answer of a command; logging may not have begun")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("doorward: {error:#}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_teaches() {
+        use clap::CommandFactory;
+        let mut cli = Cli::command();
+        let help = cli.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        for word in [
+            "DOORWARD_SERVER_EXTERNAL_URL",
+            "GOOGLE_CLIENT_ID",
+            "GOOGLE_CLIENT_SECRET",
+            "RUST_LOG",
+            "/metrics",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "Exit status",
+            "--config",
+            "DOORWARD_CONFIG",
+        ] {
+            assert!(help.contains(word), "{word} is not in\n{help}");
+        }
+    }
+}

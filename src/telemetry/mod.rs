@@ -1,0 +1,178 @@
+//! What the gateway says about itself: logs here, [`metrics`] beside it, traces where the standard variables ask.
+//!
+//! Never logged, at any level: cookies, tokens, codes, client secrets, the query of a request. A path or a name that
+//! came from outside may be; whatever control characters it has are escaped on the way out, so that nobody can write
+//! a line of the log (or move the cursor of who reads it) from afar.
+
+pub mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::config::LogFormat;
+
+/// Keeps the export of traces going; dropping it sends what is left (for at most some seconds).
+#[must_use = "traces are flushed when this is dropped"]
+#[derive(Debug)]
+pub struct Guard {
+    #[cfg(feature = "otel")]
+    _traces: Option<otel::Traces>,
+}
+
+/// Starts logging to standard error, one event a line, at the level of `RUST_LOG` (`info` unless set), and the export
+/// of traces when `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set and
+/// `OTEL_SDK_DISABLED` is not `true`.
+///
+/// # Errors
+/// When `RUST_LOG` or an `OTEL_*` variable makes no sense, or logging was started before.
+pub fn init(format: LogFormat) -> anyhow::Result<Guard> {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .from_env()
+        .context("`RUST_LOG` makes no sense; write a level like `info` or `warn,doorward=debug`")?;
+    let registry =
+        Registry::default().with(lines(format, io::stderr as fn() -> io::Stderr).with_filter(filter));
+    #[cfg(feature = "otel")]
+    {
+        let traces = otel::Traces::from_env()?;
+        registry.with(traces.as_ref().map(otel::Traces::layer)).try_init()?;
+        Ok(Guard { _traces: traces })
+    }
+    #[cfg(not(feature = "otel"))]
+    {
+        registry.try_init()?;
+        Ok(Guard {})
+    }
+}
+
+/// The layer that writes lines in `format` to `writer`.
+fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().with_ansi(false).with_writer(Escaped(writer));
+    match format {
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Human => layer.boxed(),
+    }
+}
+
+/// Escapes control characters in what it is given, which is one event with its line end.
+struct Escaped<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Escaped<W> {
+    type Writer = Escaped<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Escaped(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
+        Escaped(self.0.make_writer_for(meta))
+    }
+}
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.write_all(event)?;
+        Ok(event.len())
+    }
+
+    fn write_all(&mut self, event: &[u8]) -> io::Result<()> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        if line.chars().any(is_unsafe) {
+            self.0.write_all((escaped(line) + "\n").as_bytes())
+        } else {
+            self.0.write_all(event)
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Control characters of C0 and C1, what some programs take for a line end, and what turns the direction of text.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// In the form that JSON reads as well. (In JSON such characters stand in strings alone.)
+fn escaped(line: &str) -> String {
+    let mut safe = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        if is_unsafe(c) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, log: impl FnOnce()) -> String {
+        let buffer = Buffer::default();
+        let made = buffer.clone();
+        let subscriber = Registry::default().with(lines(format, move || made.clone()));
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = buffer.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    const EVIL: &str = "a\nb\r\u{1b}[2J\0\u{7f}\u{9b}\u{2028}\u{202e}é";
+
+    #[test]
+    fn nobody_writes_lines_from_afar() {
+        for format in [LogFormat::Json, LogFormat::Human] {
+            let text = logged(format, || {
+                tracing::info!(path = EVIL, debug = ?EVIL, shown = %EVIL, "message {EVIL}");
+                let _span = tracing::info_span!("request", path = %EVIL).entered();
+                tracing::warn!("inside");
+            });
+            assert_eq!(text.matches('\n').count(), 2, "{format:?}: {text:?}");
+            assert!(text.ends_with('\n') && text.contains('é'), "{format:?}: {text:?}");
+            let bad = text.chars().find(|c| *c != '\n' && is_unsafe(*c));
+            assert_eq!(bad, None, "{format:?}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn json_is_one_object_a_line_with_the_value_intact() {
+        let text = logged(LogFormat::Json, || tracing::info!(path = EVIL, status = 200, "done"));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["path"], EVIL);
+        assert_eq!(value["status"], 200);
+        assert_eq!(value["message"], "done");
+        assert_eq!(value["level"], "INFO");
+    }
+}
