@@ -11,6 +11,8 @@ pub mod jwks;
 pub mod outgoing;
 pub mod provider;
 pub mod refresh;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::clock::Timestamp;
 

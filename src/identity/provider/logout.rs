@@ -5,7 +5,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::compact::Compact;
-use super::oidc::{IAT_AHEAD, LEEWAY, Oidc};
+use super::id_token::{IAT_AHEAD, LEEWAY};
+use super::oidc::Oidc;
 use super::{ProviderError, quoted};
 use crate::clock::Timestamp;
 use crate::identity::claims;
@@ -75,7 +76,11 @@ impl Oidc {
 
     /// Back-Channel Logout 2.4 and 2.6. Read before the signature is checked, so that rubbish has no keys asked
     /// for; nothing is done with it until then.
-    fn read_notice(&self, token: &Compact<'_>, now: Timestamp) -> Result<LogoutNotice, &'static str> {
+    pub(super) fn read_notice(
+        &self,
+        token: &Compact<'_>,
+        now: Timestamp,
+    ) -> Result<LogoutNotice, &'static str> {
         let typ = token.header.get("typ").and_then(Value::as_str).unwrap_or_default();
         if !typ.eq_ignore_ascii_case("logout+jwt") && !typ.eq_ignore_ascii_case("application/logout+jwt") {
             return Err("its typ is not logout+jwt");

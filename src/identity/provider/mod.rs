@@ -9,6 +9,7 @@ mod compact;
 mod error;
 mod github;
 mod google;
+mod id_token;
 mod logout;
 mod oidc;
 

@@ -1,25 +1,23 @@
-//! OpenID Connect Core 1.0, authorization code flow with PKCE, `state` and `nonce`, by the `openidconnect` crate;
-//! here is what that crate leaves to its user: who may answer (RFC 9207), times, `azp`, what kind of token it is,
-//! and which claims are believed.
+//! OpenID Connect Core 1.0, authorization code flow with PKCE, `state` and `nonce`, by the `openidconnect` crate:
+//! the way there, the code and who may answer with it (RFC 9207), and which claims are believed.
 
-use std::collections::HashSet;
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::Arc;
 
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdToken, CoreIdTokenVerifier,
-    CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
+    CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdToken, CoreJsonWebKeySet,
 };
 use openidconnect::http;
 use openidconnect::{
-    AccessToken, AccessTokenHash, AuthType, AuthUrl, AuthorizationCode, AuthorizationCodeHash, ClientId,
-    ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, StandardErrorResponse, TokenResponse, TokenUrl,
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce,
+    OAuth2TokenResponse, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, StandardErrorResponse,
+    TokenResponse, TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
 use super::compact::Compact;
+use super::id_token::Expected;
 use super::{CallbackAnswer, Health, PendingAuth, Person, ProviderError, Started, google, quoted};
 use crate::clock::Timestamp;
 use crate::config::{self, ProviderKind};
@@ -29,13 +27,6 @@ use crate::identity::jwks::{Key, KeySet, Lookup};
 use crate::identity::outgoing::{Outgoing, OutgoingError};
 use crate::identity::refresh::Asker;
 
-/// How far a provider's clock may be off at both ends of a token's life.
-pub(super) const LEEWAY: Duration = Duration::from_secs(30);
-/// A token issued further ahead than this was not issued by a clock that can be relied on.
-pub(super) const IAT_AHEAD: Duration = Duration::from_secs(300);
-/// An ID token comes fresh from the token endpoint; an older one is from another sign-in.
-const IAT_BEHIND: Duration = Duration::from_secs(3600);
-
 /// An OpenID provider.
 #[derive(Debug)]
 pub struct Oidc {
@@ -43,7 +34,7 @@ pub struct Oidc {
     label: String,
     kind: ProviderKind,
     pub(super) issuer: String,
-    issuer_url: IssuerUrl,
+    pub(super) issuer_url: IssuerUrl,
     pub(super) client_id: String,
     client_secret: Option<SecretString>,
     callback: RedirectUrl,
@@ -149,15 +140,14 @@ impl Oidc {
         let raw = id_token.to_string();
         let token = Compact::read(&raw).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
         let key = self.key_of(&token, now).await?;
-        let check =
-            Check { pending, access_token: &access_token, code: answer.code, issuer: &self.issuer_url, now };
-        self.check(&check, &id_token, &token, &key)?;
+        let expected = Expected { pending, access_token: &access_token, code: answer.code, now };
+        expected.check(self, &id_token, &token, &key)?;
         let mut person = self.person(&metadata, token.claims, &access_token).await?;
         person.id_token = Some(SecretString::from(raw));
         Ok(person)
     }
 
-    fn client_id(&self) -> ClientId {
+    pub(super) fn client_id(&self) -> ClientId {
         ClientId::new(self.client_id.clone())
     }
 
@@ -194,11 +184,7 @@ impl Oidc {
         Ok((response.access_token().clone(), id_token))
     }
 
-    async fn key_of(
-        &self,
-        token: &Compact<'_>,
-        now: Timestamp,
-    ) -> Result<std::sync::Arc<Key>, ProviderError> {
+    async fn key_of(&self, token: &Compact<'_>, now: Timestamp) -> Result<Arc<Key>, ProviderError> {
         let invalid = |text: String| Err(ProviderError::InvalidIdToken(text));
         if !self.algorithms.contains(&token.alg) {
             return invalid(format!("its algorithm {:?} is not allowed (`algorithms`)", quoted(&token.alg)));
@@ -212,18 +198,6 @@ impl Oidc {
             )),
             Lookup::Unavailable(error) => Err(error.into()),
         }
-    }
-
-    /// Everything that OpenID Connect Core 3.1.3.7 asks of an ID token.
-    fn check(
-        &self,
-        check: &Check<'_>,
-        id_token: &CoreIdToken,
-        token: &Compact<'_>,
-        key: &Key,
-    ) -> Result<(), ProviderError> {
-        check.with_crate(self, id_token, key)?;
-        check.beyond_crate(self, token).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))
     }
 
     /// Reads the person out of verified claims; asks UserInfo for what is missing.
@@ -288,92 +262,6 @@ impl Oidc {
     }
 }
 
-/// What an ID token must fit to.
-pub(super) struct Check<'a> {
-    pub(super) pending: &'a PendingAuth,
-    pub(super) access_token: &'a AccessToken,
-    pub(super) code: &'a str,
-    pub(super) issuer: &'a IssuerUrl,
-    pub(super) now: Timestamp,
-}
-
-impl Check<'_> {
-    /// Signature, `iss`, `aud`, `exp`, `iat`, `nonce`, `at_hash`, `c_hash`.
-    fn with_crate(&self, oidc: &Oidc, id_token: &CoreIdToken, key: &Key) -> Result<(), ProviderError> {
-        let invalid = |text: String| ProviderError::InvalidIdToken(text);
-        let jwk: CoreJsonWebKey = serde_json::from_value(key.jwk().clone())
-            .map_err(|error| invalid(format!("the key for it cannot be read: {error}")))?;
-        let algorithms: HashSet<CoreJwsSigningAlgorithm> = oidc
-            .algorithms
-            .iter()
-            .filter_map(|name| serde_json::from_value(Value::String(name.clone())).ok())
-            .collect();
-        let now = self.now;
-        let verifier = CoreIdTokenVerifier::new_public_client(
-            oidc.client_id(),
-            self.issuer.clone(),
-            CoreJsonWebKeySet::new(vec![jwk.clone()]),
-        )
-        .set_allowed_algs(algorithms)
-        // Further audiences are judged by `azp` below.
-        .set_other_audience_verifier_fn(|_| true)
-        .set_time_fn(move || {
-            let millis = u64::try_from(now.minus(LEEWAY).millis()).unwrap_or(0);
-            (UNIX_EPOCH + Duration::from_millis(millis)).into()
-        })
-        .set_issue_time_verifier_fn(move |issued| {
-            let issued = Timestamp::from_secs(issued.timestamp());
-            if issued.since(now) > IAT_AHEAD || now.since(issued) > IAT_BEHIND {
-                return Err(format!("issued at {issued}, which is too far from now ({now})"));
-            }
-            Ok(())
-        });
-        let claims = id_token
-            .claims(&verifier, &Nonce::new(self.pending.nonce.clone()))
-            .map_err(|error| invalid(quoted_chain(&error)))?;
-        let alg = id_token.signing_alg().map_err(|error| invalid(error.to_string()))?;
-        if let Some(hash) = claims.access_token_hash() {
-            let expected = AccessTokenHash::from_token(self.access_token, alg, &jwk)
-                .map_err(|error| invalid(error.to_string()))?;
-            if *hash != expected {
-                return Err(invalid("its at_hash is of another access token".into()));
-            }
-        }
-        if let Some(hash) = claims.code_hash() {
-            let expected =
-                AuthorizationCodeHash::from_code(&AuthorizationCode::new(self.code.to_owned()), alg, &jwk)
-                    .map_err(|error| invalid(error.to_string()))?;
-            if *hash != expected {
-                return Err(invalid("its c_hash is of another code".into()));
-            }
-        }
-        Ok(())
-    }
-
-    /// `azp`, `nbf`, and that it is an ID token at all.
-    fn beyond_crate(&self, oidc: &Oidc, token: &Compact<'_>) -> Result<(), &'static str> {
-        match token.claims.get("azp") {
-            Some(Value::String(azp)) if *azp == oidc.client_id => {}
-            Some(_) => return Err("its azp is another client"),
-            None if token.audiences().len() > 1 => return Err("it has several audiences and no azp"),
-            None => {}
-        }
-        // The crate would take a date in letters, which no token has; so these must be numbers.
-        if token.time("exp")?.is_none() || token.time("iat")?.is_none() {
-            return Err("it has no exp or no iat");
-        }
-        if token.time("nbf")?.is_some_and(|nbf| nbf.since(self.now) > LEEWAY) {
-            return Err("it is not valid yet");
-        }
-        // Keycloak signs access, refresh and logout tokens with the same keys and tells them apart by this claim.
-        match token.claims.get("typ") {
-            None => Ok(()),
-            Some(Value::String(kind)) if kind == "ID" => Ok(()),
-            Some(_) => Err("it is another kind of token"),
-        }
-    }
-}
-
 /// What a token endpoint's refusal means. Its description may repeat what was sent, so only its code is told.
 pub(super) fn refusal(
     error: RequestTokenError<OutgoingError, StandardErrorResponse<CoreErrorResponseType>>,
@@ -404,12 +292,4 @@ fn unreadable(body: &[u8]) -> ProviderError {
         );
     }
     ProviderError::BadAnswer("the token endpoint sent no token answer".into())
-}
-
-/// The crate's error with its cause; both quote claims, so they are escaped and cut.
-fn quoted_chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => quoted(&format!("{error}: {cause}")),
-        None => quoted(&error.to_string()),
-    }
 }
