@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Faults};
@@ -47,7 +48,8 @@ enum Keys {
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// The configuration, a YAML file; without one the variables alone count.
-    #[arg(long, short, value_name = "FILE", env = "DOORWARD_CONFIG")]
+    // Not clap's parser of paths, which refuses an empty one.
+    #[arg(long, short, value_name = "FILE", env = "DOORWARD_CONFIG", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     config: Option<PathBuf>,
 }
 

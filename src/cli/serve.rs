@@ -16,9 +16,9 @@ DOORWARD_SESSION_LIFETIME), which wins over the file. Every fault is reported at
 /// The end of `serve --help`.
 pub(super) const MORE: &str = "\
 The shortest way, without a file:
-  export DOORWARD_SERVER_EXTERNAL_URL=https://auth.example.com   where browsers reach the gateway
-  export GOOGLE_CLIENT_ID=...        an OAuth client of type \"web application\", from the Google Cloud console,
-  export GOOGLE_CLIENT_SECRET=...    with the redirect URI https://auth.example.com/rbac/callback
+  export DOORWARD_SERVER_EXTERNAL_URL=https://auth.example.com  # where browsers reach the gateway
+  export GOOGLE_CLIENT_ID=...      # an OAuth client of type \"web application\", from the Google Cloud console,
+  export GOOGLE_CLIENT_SECRET=...  # with the redirect URI https://auth.example.com/rbac/callback
   doorward serve
 
 With a file:
@@ -38,7 +38,11 @@ Exit status: 0 stopped as asked, 1 could not run, 2 bad usage or configuration."
 pub(super) fn run(config: Config) -> ExitCode {
     let guard = match telemetry::init(config.log) {
         Ok(guard) => guard,
-        Err(error) => return cli::fail(&error),
+        Err(error) => {
+            // Its variables are configuration too.
+            cli::fail(&error);
+            return ExitCode::from(2);
+        }
     };
     for warning in &config.warnings {
         tracing::warn!("{warning}");

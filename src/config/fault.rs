@@ -14,9 +14,9 @@ pub struct Fault {
 impl Fault {
     /// About `key` (`session.lifetime`, or a variable's name), written at `origin` (`doorward.yaml:3`, or a variable).
     pub(super) fn new(key: impl Into<String>, origin: Option<&str>, message: impl Into<String>) -> Self {
-        let key = key.into();
-        let origin = origin.filter(|origin| *origin != key).map(str::to_owned);
-        Self { key, origin, message: message.into() }
+        let key = one_line(&key.into());
+        let origin = origin.filter(|origin| *origin != key).map(one_line);
+        Self { key, origin, message: one_line(&message.into()) }
     }
 
     /// The key or variable at fault.
@@ -76,7 +76,12 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// A value as it can be shown in a fault: escaped, so that it stays on its line, and cut to a readable length.
+/// A fault stays on its line, whatever its key is called.
+fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'), " ")
+}
+
+/// A value as it can be shown in a fault: escaped, and cut to a readable length.
 pub(super) fn shown(value: &str) -> String {
     let mut short: String = value.chars().take(60).flat_map(char::escape_debug).collect();
     if value.chars().nth(60).is_some() {

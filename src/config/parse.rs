@@ -126,7 +126,7 @@ pub(super) fn base_path(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix('/').filter(|rest| rest.len() <= 128).ok_or_else(wrong)?;
     let fine = |segment: &str| {
         !segment.is_empty()
-            && segment.trim_matches('.') != ""
+            && !segment.trim_matches('.').is_empty()
             && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
     };
     if !rest.split('/').all(fine) {

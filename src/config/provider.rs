@@ -83,8 +83,8 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
             .ok_or_else(|| format!("{} is no host; write one like `login.example.com`", shown(text)))
     });
     let algorithms = table.each("algorithms", faults, algorithm);
-    if algorithms.as_ref().is_some_and(Vec::is_empty) {
-        table.fault("algorithms", "is empty or all wrong; write `[RS256]`", faults);
+    if table.list("algorithms").is_some_and(<[_]>::is_empty) {
+        table.fault("algorithms", "is empty; write `[RS256]`, or take it out", faults);
     }
 
     let (id, kind) = (id?, kind?);

@@ -24,21 +24,19 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// The text of the file at `path`, less the line ends that editors and `echo` put after it.
 ///
 /// # Errors
-/// When it cannot be read, is empty, larger than 64 KiB or not UTF-8. The message shows nothing of its content.
+/// When it cannot be read, is empty, larger than 64 KiB or not UTF-8. The message shows neither its content nor the
+/// path: a secret written where its file's path belongs is a slip that happens.
 pub(super) fn read(path: &Path) -> Result<SecretString, String> {
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(LIMIT + 1).read_to_string(&mut text))
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        .map_err(|error| format!("cannot read the file it names: {error}"))?;
     let held = SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned());
     if text.len() as u64 > LIMIT {
-        return Err(format!(
-            "{} is larger than 64 KiB; name the file that holds the secret alone",
-            path.display()
-        ));
+        return Err("names a file larger than 64 KiB; name the one that holds the secret alone".to_owned());
     }
     if held.expose_secret().trim().is_empty() {
-        return Err(format!("{} is empty; put the secret into it", path.display()));
+        return Err("names an empty file; put the secret into it".to_owned());
     }
     Ok(held)
 }

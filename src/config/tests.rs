@@ -519,7 +519,7 @@ fn session_keys_are_a_ring_of_good_keys() {
     let same = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
     let bad = [
         ("c2hvcnQ=", "has only 5 bytes"),
-        (same, "same byte"),
+        (same, "is the same byte"),
         (secret::EXAMPLE_KEY, "is the example"),
         ("", ""),
     ];
@@ -538,7 +538,7 @@ fn session_keys_are_a_ring_of_good_keys() {
     setup.write("keys", "# none\n");
     assert!(faults(setup.load_with("session: { keys_file: keys }\n"))[0].contains("has no key"));
     setup.write("keys", "\n");
-    assert!(faults(setup.load_with("session: { keys_file: keys }\n"))[0].contains("is empty"));
+    assert!(faults(setup.load_with("session: { keys_file: keys }\n"))[0].contains("empty file"));
     assert!(env(&[("DOORWARD_SESSION_KEYS", KEY)]).load_with("").unwrap().session.keys.is_some());
 }
 
@@ -671,6 +671,8 @@ fn secrets_are_never_shown() {
         "providers: [{ id: a, kind: oidc, issuer: \"https://u:S3CRET@x\", api_url: \"https://u:S3CRET@x\" }]\n",
         "server: { external_url: \"https://u:S3CRET@x\" }\n",
         "session: { keys: [S3CRET] }\n",
+        "session: { keys_file: S3CRET }\n",
+        "providers: [{ id: a, kind: google, client_id: x, client_secret_file: S3CRET }]\n",
         "session: { keys: [UzNDUkVU] }\n",
         "store: { url: \"rediss://:S3CRET@x\" }\n",
         "providers: [{ id: a, client_secret: S3CRET, client_secret: S3CRET }]\n",
@@ -685,7 +687,7 @@ fn secret_files_are_read_with_care() {
     let setup = env(&[]);
     let yaml = with_provider("{ id: g, kind: google, client_id: x, client_secret_file: secret }");
     for (content, expect) in
-        [("", "is empty"), ("\n", "is empty"), (&*"x".repeat(70_000), "larger than 64 KiB")]
+        [("", "empty file"), ("\n", "empty file"), (&*"x".repeat(70_000), "larger than 64 KiB")]
     {
         setup.write("secret", content);
         let all = faults(setup.load_with(&yaml));
@@ -705,6 +707,25 @@ fn secret_files_are_read_with_care() {
 fn a_fault_stays_on_its_line() {
     let line = fault("pages: { name: \"a\\nFAULT: forged\\u2028\" }\n");
     assert!(!line.contains('\u{2028}'), "{line}");
+    let line = fault("\"a\\nFAULT: forged\\u2028\": 1\n");
+    assert!(line.starts_with("`a FAULT: forged `") && !line.contains('\u{2028}'), "{line}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_is_too_strange(text in "\\PC{0,200}", value in "\\PC{0,40}") {
+        let mut faults = Faults::default();
+        let sections = SECTIONS.iter().flat_map(|(section, keys)| keys.iter().map(|(key, _)| variable(section, key)));
+        let env: BTreeMap<String, String> = sections
+            .filter(|name| !name.ends_with("_FILE") && !name.ends_with("_DIR"))
+            .map(|name| (name, value.clone()))
+            .collect();
+        let mut raw = raw::Raw::parse(Path::new("doorward.yaml"), &text, &mut faults);
+        env::apply(&env, &mut raw, &mut faults);
+        check::config(raw, &mut faults);
+        let lines = faults.to_string().lines().count();
+        proptest::prop_assert_eq!(lines, faults.len());
+    }
 }
 
 #[test]

@@ -267,7 +267,8 @@ impl TypedMetric for SharedLatency {
 impl EncodeMetric for SharedLatency {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         let counts = self.0.buckets.iter().chain([&self.0.beyond]).map(|count| count.load(Ordering::Relaxed));
-        let bounds = BOUNDS.iter().map(|nanos| Duration::from_nanos(*nanos).as_secs_f64()).chain([f64::MAX]);
+        let bounds =
+            BOUNDS.iter().map(|nanos| Duration::from_nanos(*nanos).as_secs_f64()).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = Duration::from_nanos(self.0.nanos.load(Ordering::Relaxed)).as_secs_f64();
@@ -359,8 +360,8 @@ mod tests {
         let text = metrics.render();
         has(&text, "doorward_decisions_total{outcome=\"allowed\"} 2");
         has(&text, "doorward_decisions_total{outcome=\"unavailable\"} 9");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"1e-5\"} 0");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"2.5e-5\"} 45");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.00001\"} 0");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.000025\"} 45");
         has(&text, "doorward_decision_duration_seconds_bucket{le=\"1.0\"} 45");
         has(&text, "doorward_decision_duration_seconds_bucket{le=\"+Inf\"} 46");
         has(&text, "doorward_decision_duration_seconds_count 46");

@@ -81,6 +81,18 @@ fn a_sound_configuration_passes_the_check() {
     let output = doorward(&["check"], &[("DOORWARD_CONFIG", file.to_str().expect("UTF-8"))]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("the configuration is fine"));
+
+    // An empty variable is an unset one.
+    let output = doorward(&["check"], &[("DOORWARD_CONFIG", ""), ("DOORWARD_POLICY_PUBLIC", "/docs")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_senseless_log_level_is_bad_configuration() {
+    let env = [("DOORWARD_POLICY_PUBLIC", "/docs"), ("RUST_LOG", "doorward=loud")];
+    let output = doorward(&["serve"], &env);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("`RUST_LOG`"), "{}", stderr(&output));
 }
 
 #[test]
