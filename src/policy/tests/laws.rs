@@ -8,6 +8,7 @@ use proptest::sample::{Index, select};
 use super::{ask, policy, word};
 use crate::policy::Policy;
 use crate::policy::decision::{Caller, Decision, Reason, Subject};
+use crate::policy::pattern::{HostPattern, Segment};
 use crate::policy::target::Target;
 
 /// One service of a random policy.
@@ -102,15 +103,36 @@ fn covering<'p>(policy: &'p Policy, target: &Target) -> Vec<&'p crate::policy::R
         .collect()
 }
 
+/// How specific a covering rule is, written down a second time; the least value wins.
+fn rank(rule: &crate::policy::Rule, target: &Target) -> (usize, Vec<u8>, u8) {
+    let host = rule.hosts.iter().filter(|host| host.covers(target.host())).map(|host| match host {
+        HostPattern::Exact(_) => 0,
+        HostPattern::Below(name) => 1000 - name.len(),
+        HostPattern::Any => 1001,
+    });
+    let mut path: Vec<u8> =
+        rule.pattern.segments.iter().map(|segment| u8::from(matches!(segment, Segment::Param(_)))).collect();
+    path.push(if rule.pattern.rest { 2 } else { 0 });
+    let method = match rule.methods.as_slice() {
+        [] => 2,
+        methods if methods.iter().any(|method| method == target.method()) => 0,
+        _ => 1,
+    };
+    (host.min().unwrap(), path, method)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn unmatched_is_denied(rules in proptest::collection::vec(rule(), 1..8), target in request()) {
+    fn the_most_specific_rule_speaks_and_unmatched_is_denied(rules in proptest::collection::vec(rule(), 1..8), target in request()) {
         let Some(policy) = load(&distinct(rules)) else { return Err(TestCaseError::fail("no policy")) };
         let covering = covering(&policy, &target);
         match policy.find(&target).rule() {
-            Some(rule) => prop_assert!(covering.iter().any(|other| std::ptr::eq(*other, rule))),
+            Some(rule) => {
+                let best = covering.iter().min_by_key(|rule| rank(rule, &target)).unwrap();
+                prop_assert_eq!(&rule.id, &best.id);
+            }
             None => {
                 prop_assert!(covering.is_empty());
                 let denied = Decision::Deny(Reason::NoRule);
