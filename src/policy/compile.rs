@@ -191,8 +191,7 @@ impl Policy {
                     "'{}' and '{}' have the same host and prefix, and different settings",
                     other.name, name.value
                 );
-                let advice =
-                    "give both the same mode, preflight, authorization, audiences, paths and origins";
+                let advice = "give both the same mode, preflight, authorization, audiences and origins";
                 faults.add(name.place, problem, advice);
             }
         }

@@ -29,7 +29,7 @@ pub struct Explanation {
     pub rule: Option<RuleRef>,
     /// What the rule asks for.
     pub needs: String,
-    /// What the caller lacks.
+    /// What the caller lacks; for an unreadable request, why it is.
     pub missing: Option<String>,
     /// Rules that nearly spoke.
     pub near: Vec<NearMiss>,
@@ -83,12 +83,13 @@ impl Policy {
             service: found.service().map(str::to_owned),
             rule: rule.map(RuleRef::from),
             needs: match rule.map(|rule| &rule.access).or(self.default.as_ref()) {
+                _ if decision == Decision::Unreadable => "a path with one reading".to_owned(),
                 _ if found.preflight() => "nothing: it is a CORS preflight".to_owned(),
                 Some(access) => access.to_string(),
                 None => "a rule, and there is none (default: deny)".to_owned(),
             },
             missing: missing(shadowed.as_ref().unwrap_or(&decision), target),
-            near: self.near(target, rule),
+            near: if decision == Decision::Unreadable { Vec::new() } else { self.near(target, rule) },
         }
     }
 
@@ -96,13 +97,15 @@ impl Policy {
         self.rules
             .iter()
             .filter(|rule| !speaking.is_some_and(|speaking| std::ptr::eq(*rule, speaking)))
-            .filter_map(|rule| Some(NearMiss { rule: rule.into(), why: why_not(rule, target)? }))
+            .filter_map(|rule| {
+                Some(NearMiss { rule: rule.into(), why: why_not(rule, target, speaking.is_some())? })
+            })
             .take(MAX_NEAR)
             .collect()
     }
 }
 
-fn why_not(rule: &Rule, target: &Target) -> Option<String> {
+fn why_not(rule: &Rule, target: &Target, somebody_speaks: bool) -> Option<String> {
     let host = rule.hosts.iter().any(|host| host.covers(target.host()));
     let path = rule.pattern.covers(target.path());
     let method = rule.methods.is_empty()
@@ -113,7 +116,8 @@ fn why_not(rule: &Rule, target: &Target) -> Option<String> {
     match (host, path, method) {
         (true, true, true) => Some("covers this, too, but another rule is more specific".to_owned()),
         (true, true, false) => Some(format!("is for {} only", rule.methods.join(", "))),
-        (false, true, true) => {
+        // Of use only where nothing of the host's own speaks: else every other host would be listed.
+        (false, true, true) if !somebody_speaks => {
             let hosts = rule.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             Some(format!("is for {hosts} only"))
         }
@@ -142,14 +146,12 @@ fn missing(decision: &Decision, target: &Target) -> Option<String> {
         Decision::Invalid => Some("a valid credential".to_owned()),
         Decision::Unavailable => Some("an answer about the credential".to_owned()),
         Decision::Deny(Reason::NoRule) => Some("a rule that covers it".to_owned()),
-        Decision::Deny(Reason::MissingRole(roles)) => Some(format!("one of the roles {}", roles.join(", "))),
+        Decision::Deny(Reason::MissingRole(roles)) => Some(Access::Roles(roles.clone()).to_string()),
         Decision::Deny(Reason::MissingPermission(permission)) => Some(format!("the permission {permission}")),
         Decision::Deny(Reason::WrongOrigin) => Some("an origin that the service lists".to_owned()),
         Decision::Unreadable => Some(match target.ambiguity() {
-            Some(why) => format!("a path with one reading: it has {why}"),
-            None => {
-                "a path with one reading: without its ';', '?' or '#' another rule would speak".to_owned()
-            }
+            Some(why) => format!("the path has {why}"),
+            None => "without its ';', '?' or '#' another rule would speak".to_owned(),
         }),
     }
 }
@@ -176,11 +178,13 @@ impl fmt::Display for Explanation {
         }
         match &self.rule {
             Some(rule) => writeln!(f, "  rule:    {} ({}:{})", rule.id, rule.file, rule.line)?,
+            None if self.decision == "unreadable" => {}
             None => writeln!(f, "  rule:    none; the default speaks")?,
         }
         writeln!(f, "  needs:   {}", self.needs)?;
         if let Some(missing) = &self.missing {
-            writeln!(f, "  missing: {missing}")?;
+            let label = if self.decision == "unreadable" { "because:" } else { "missing:" };
+            writeln!(f, "  {label} {missing}")?;
         }
         for near in &self.near {
             writeln!(f, "  near:    {} ({}:{}) {}", near.rule.id, near.rule.file, near.rule.line, near.why)?;

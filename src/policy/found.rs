@@ -2,8 +2,9 @@
 
 use super::compile::{CompiledService, Policy, Rule};
 use super::decision::{Caller, Decision, Permit, Reason};
-use super::document::{Access, origin};
+use super::document::Access;
 use super::people::Facts;
+use super::services::origin;
 use super::target::{Host, Target};
 
 /// Whether the request opens a WebSocket.
@@ -44,6 +45,8 @@ pub struct Found<'p> {
     readable: bool,
     preflight: bool,
     origin_fits: bool,
+    /// An OPTIONS that no rule covers, on a path that has rules for other methods.
+    bare_options: bool,
 }
 
 static PUBLIC: Access = Access::Public;
@@ -75,7 +78,9 @@ impl Policy {
             Upgrade::No => true,
             Upgrade::WebSocket(from) => service.is_none_or(|service| service.admits(from)),
         };
-        Found { policy: self, rule, service, readable, preflight, origin_fits }
+        let bare_options =
+            rule.is_none() && target.method() == "OPTIONS" && self.index.covers(target.host(), path);
+        Found { policy: self, rule, service, readable, preflight, origin_fits, bare_options }
     }
 
     fn speaks(&self, target: &Target, path: &str) -> (Option<&Rule>, Option<&CompiledService>) {
@@ -105,6 +110,7 @@ impl Policy {
                 readable: true,
                 preflight: false,
                 origin_fits: true,
+                bare_options: false,
             })
             .collect();
         if !complete {
@@ -115,6 +121,7 @@ impl Policy {
                 readable: true,
                 preflight: false,
                 origin_fits: true,
+                bare_options: false,
             });
         }
         WholeHost { all }
@@ -248,7 +255,16 @@ impl<'p> Found<'p> {
     }
 
     fn judge(&self, access: Option<&Access>, origin_fits: bool, caller: Caller<'_>) -> Decision {
-        if self.readable { judge(access, origin_fits, caller) } else { Decision::Unreadable }
+        if !self.readable {
+            return Decision::Unreadable;
+        }
+        // Rules seldom list OPTIONS, so a client that asks without a credential for what the path allows is
+        // told to bring one, as for the path's other methods. Nobody is redirected for an OPTIONS.
+        let access = match access {
+            None if self.bare_options && !matches!(caller, Caller::Known(_)) => Some(&Access::Authenticated),
+            access => access,
+        };
+        judge(access, origin_fits, caller)
     }
 }
 

@@ -94,7 +94,8 @@ impl LivePolicy {
         self.state().fault.clone()
     }
 
-    /// Reads the file again, whether or not it seems to have changed, and swaps if it has no fault.
+    /// Reads the file again, whether or not it seems to have changed, and swaps if it has no fault. Blocks for
+    /// a tenth of a second or so, until the file has settled: not for a thread that answers requests.
     pub fn reload(&self) -> Reload {
         self.reload_if(|_, _| true)
     }
@@ -111,7 +112,11 @@ impl LivePolicy {
         let mut state = self.state();
         let text = match source.read() {
             Ok(text) => text,
-            Err(faults) => return refuse(&mut state, faults),
+            Err(faults) => {
+                // Whatever comes back is looked at anew.
+                state.seen = None;
+                return refuse(&mut state, faults);
+            }
         };
         if !wanted(state.seen.as_deref(), &text) {
             return Reload::Unchanged;

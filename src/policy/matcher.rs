@@ -79,6 +79,12 @@ impl Index {
         self.classes(host).find_map(|node| node.find(path, method))
     }
 
+    /// Whether some rule speaks about the path, whatever the method.
+    pub(super) fn covers(&self, host: &Host, path: &str) -> bool {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        self.classes(host).any(|node| node.covers(path))
+    }
+
     /// The rules of one host, class by class, most specific first; ends with the class that answers
     /// everything. The second value tells whether such a class was there.
     pub(super) fn of_host(&self, host: &Host) -> (Vec<Id>, bool) {
@@ -92,6 +98,13 @@ impl Index {
         (ids, false)
     }
 
+    /// How many maps and lists a search looks into at most.
+    #[cfg(test)]
+    pub(super) fn steps(&self, host: &Host, path: &str) -> usize {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        self.classes(host).map(|node| node.steps(path)).sum()
+    }
+
     /// Rules that can never speak, because two more specific ones together cover all that they cover.
     pub(super) fn unreachable(&self) -> Vec<Id> {
         let mut ids = Vec::new();
@@ -103,13 +116,13 @@ impl Index {
 
     fn classes<'i>(&'i self, host: &Host) -> impl Iterator<Item = &'i Node> {
         let name = host.as_str();
-        // An address has no parents, and most policies no wildcards.
-        let parents = !self.below.is_empty() && !host.is_address();
-        let below = name
-            .match_indices('.')
-            .filter(move |_| parents)
-            .filter_map(|(at, _)| self.below.get(name.get(at + 1..)?))
-            .collect::<Vec<_>>();
+        // Most policies have no wildcards, and an address has no parents.
+        let below: Vec<&Node> = if self.below.is_empty() || host.is_address() {
+            Vec::new()
+        } else {
+            let parents = name.match_indices('.').filter_map(|(at, _)| name.get(at + 1..));
+            parents.filter_map(|parent| self.below.get(parent)).collect()
+        };
         self.exact.get(name).into_iter().chain(below).chain([&self.any])
     }
 }
@@ -125,6 +138,26 @@ impl Node {
             .and_then(|node| node.find(tail, method))
             .or_else(|| self.param.as_ref().and_then(|node| node.find(tail, method)))
             .or_else(|| select(&self.rest, method))
+    }
+
+    fn covers(&self, path: &str) -> bool {
+        if !self.rest.is_empty() || path.is_empty() {
+            return !self.rest.is_empty() || !self.here.is_empty();
+        }
+        let (segment, tail) = path.split_once('/').unwrap_or((path, ""));
+        self.literals.get(segment).is_some_and(|node| node.covers(tail))
+            || self.param.as_ref().is_some_and(|node| node.covers(tail))
+    }
+
+    #[cfg(test)]
+    fn steps(&self, path: &str) -> usize {
+        let own = 1 + self.here.len() + self.rest.len();
+        if path.is_empty() {
+            return own;
+        }
+        let (segment, tail) = path.split_once('/').unwrap_or((path, ""));
+        let next = self.literals.get(segment).into_iter().chain(self.param.as_deref());
+        own + next.map(|node| node.steps(tail)).sum::<usize>()
     }
 
     fn children(&self) -> impl Iterator<Item = &Self> {

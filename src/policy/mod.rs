@@ -18,6 +18,7 @@ mod matcher;
 mod names;
 mod pattern;
 mod people;
+mod services;
 mod table;
 pub mod target;
 mod trial;

@@ -29,31 +29,23 @@ impl Host {
         if host.is_empty() || host.len() > MAX_NAME {
             return Err(TargetError::Host);
         }
-        let mut name = String::with_capacity(host.len());
-        let mut label_start = 0;
-        let mut a_label = false;
-        for (at, byte) in host.iter().enumerate() {
-            match byte {
-                b'.' => {
-                    a_label |= label(&name, label_start)?;
-                    label_start = at + 1;
-                    name.push('.');
-                }
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => {
-                    name.push(char::from(byte.to_ascii_lowercase()));
-                }
-                _ => return Err(TargetError::Host),
-            }
+        if !host.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
+            return Err(TargetError::Host);
         }
-        a_label |= label(&name, label_start)?;
-        let last = name.get(label_start..).unwrap_or_default();
+        let name = String::from_utf8(host.to_ascii_lowercase()).map_err(|_| TargetError::Host)?;
+        let mut last = "";
+        let mut a_label = false;
+        for label in name.split('.') {
+            if label.is_empty() || label.len() > MAX_LABEL {
+                return Err(TargetError::Host);
+            }
+            a_label |= label.starts_with("xn--");
+            last = label;
+        }
         if looks_numeric(last) && name.parse::<Ipv4Addr>().is_err() {
             return Err(TargetError::Host);
         }
-        if a_label
-            && idna::domain_to_ascii_cow(name.as_bytes(), idna::AsciiDenyList::URL).ok().as_deref()
-                != Some(&*name)
-        {
+        if a_label && !is_mapped_to_itself(&name) {
             return Err(TargetError::Host);
         }
         Ok(Self(name))
@@ -94,14 +86,9 @@ impl fmt::Display for Host {
     }
 }
 
-/// Checks the label that begins at `start`; true for an A-label.
-fn label(name: &str, start: usize) -> Result<bool, TargetError> {
-    let label = name.get(start..).unwrap_or_default();
-    if label.is_empty() || label.len() > MAX_LABEL {
-        Err(TargetError::Host)
-    } else {
-        Ok(label.starts_with("xn--"))
-    }
+/// Whether the A-labels in it are valid and in their own spelling (RFC 5891 section 5.3, by UTS 46).
+fn is_mapped_to_itself(name: &str) -> bool {
+    idna::domain_to_ascii_cow(name.as_bytes(), idna::AsciiDenyList::URL).is_ok_and(|mapped| mapped == name)
 }
 
 /// What browsers take for (a part of) an IPv4 address, `0x7f` included; those must be plain dotted ones.

@@ -54,6 +54,9 @@ pub(super) struct Reading {
 
 /// Reads a path of printable ASCII that begins with `/`.
 pub(super) fn read(raw: &str) -> Reading {
+    if is_plain(raw) {
+        return Reading { decoded: None, ambiguity: None, special: false, certain: 0 };
+    }
     let outcome = decode(raw).and_then(|path| check(&path).map_or(Ok(path), Err));
     match outcome {
         Ok(path) => Reading {
@@ -69,6 +72,16 @@ pub(super) fn read(raw: &str) -> Reading {
             Reading { decoded: None, ambiguity: Some(why), special: false, certain: certain_base(raw) }
         }
     }
+}
+
+/// Nearly every path: nothing to decode, nothing to cut, no segment that is empty or begins with a dot.
+fn is_plain(raw: &str) -> bool {
+    let mut slash = false;
+    raw.bytes().all(|byte| {
+        let odd = matches!(byte, b'%' | b'\\' | b';' | b'#') || (slash && matches!(byte, b'/' | b'.'));
+        slash = byte == b'/';
+        !odd
+    })
 }
 
 /// The readings of services that strip `;`-parameters (servlet containers), or decode and then cut at `?` or

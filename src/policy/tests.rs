@@ -1,1 +1,0 @@
-//! The module's tests, by what they prove.
