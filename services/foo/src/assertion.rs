@@ -100,7 +100,7 @@ impl fmt::Display for Rejected {
 }
 
 fn wrong(why: impl fmt::Display) -> Rejected {
-    Rejected::Wrong(why.to_string())
+    Rejected::Wrong(why.to_string().trim_end_matches('.').to_owned())
 }
 
 /// The keys last read, and when.
