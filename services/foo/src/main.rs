@@ -1,1 +1,128 @@
-fn main() {}
+//! The sample service behind Doorward: greets whoever asks by name, and verifies the identity assertion the way
+//! that every service behind the gateway should.
+//!
+//! Layout: `config` what it is told · `assertion` **the part to copy** · `identity` the headers · `page` the
+//! greeting · `echo` the request as it arrived, for tests.
+//!
+//! It believes its headers for greeting people, so it must be reachable only through the proxy.
+
+mod assertion;
+mod config;
+mod echo;
+mod identity;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    time::Duration,
+};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::Server, web};
+
+use crate::{
+    assertion::Verifier,
+    config::{Config, USAGE},
+    identity::{Caller, values},
+    page::Pages,
+};
+
+/// Unknown keys are asked for at most this often.
+const COOL_DOWN: Duration = Duration::from_secs(10);
+
+struct Foo {
+    verifier: Option<Verifier>,
+    pages: Pages,
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    match Config::read(std::env::args().skip(1), |name| std::env::var(name).ok()) {
+        Ok(None) => {
+            say(&mut std::io::stdout(), USAGE);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            say(&mut std::io::stderr(), &format!("foo: {why}\n\n{USAGE}"));
+            ExitCode::from(2)
+        }
+        Ok(Some(config)) => match run(&config).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                say(&mut std::io::stderr(), &format!("foo: {why}"));
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Writes a line. Nobody listening is no reason to stop.
+fn say(to: &mut dyn Write, line: &str) {
+    let _ = writeln!(to, "{line}").and_then(|()| to.flush());
+}
+
+async fn run(config: &Config) -> Result<(), String> {
+    let (server, address) = serve(config)?;
+    say(&mut std::io::stdout(), &format!("listening on {address}"));
+    if !config.port_file.is_empty() {
+        // Under another name first, so that whoever waits for the file never reads half of it.
+        let part = format!("{}.part", config.port_file);
+        std::fs::write(&part, address.port().to_string())
+            .and_then(|()| std::fs::rename(&part, &config.port_file))
+            .map_err(|e| format!("{}: {e}", config.port_file))?;
+    }
+    server.await.map_err(|e| e.to_string())
+}
+
+/// A server that is bound and runs once awaited; SIGTERM ends it after the requests in flight (at most 5 s).
+fn serve(config: &Config) -> Result<(Server, SocketAddr), String> {
+    let listener = TcpListener::bind(&config.listen).map_err(|e| format!("{}: {e}", config.listen))?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let verifier = match config.jwks_url.as_str() {
+        "" => None,
+        url => {
+            Some(Verifier::new(url, &config.issuer, &config.audience, COOL_DOWN).map_err(|e| e.to_string())?)
+        }
+    };
+    let pages =
+        Pages::new(config.logout_url.clone(), config.account_url.clone()).map_err(|e| e.to_string())?;
+    let service = web::Data::new(Foo { verifier, pages });
+    let prefix = config.prefix.clone();
+    let server = HttpServer::new(move || {
+        let app = App::new().app_data(service.clone());
+        let app = match prefix.as_str() {
+            "" => app,
+            prefix => app.route(prefix, web::get().to(hello)).service(web::scope(prefix).configure(routes)),
+        };
+        app.configure(routes).default_service(web::to(echo::nowhere))
+    })
+    .workers(2)
+    .shutdown_timeout(5)
+    .listen(listener)
+    .map_err(|e| e.to_string())?
+    .run();
+    Ok((server, address))
+}
+
+fn routes(app: &mut web::ServiceConfig) {
+    app.route("/", web::get().to(hello))
+        .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok") }))
+        .route("/api/whoami", web::get().to(whoami))
+        .route("/api/echo", web::to(echo::echo))
+        .route("/api/echo/{rest:.*}", web::to(echo::echo));
+}
+
+async fn hello(service: web::Data<Foo>, req: HttpRequest) -> actix_web::Result<HttpResponse> {
+    let caller = Caller::of(&req, service.verifier.as_ref()).await;
+    service
+        .pages
+        .hello(&caller, |name| values(req.headers(), name))
+        .map_err(actix_web::error::ErrorInternalServerError)
+}
+
+async fn whoami(service: web::Data<Foo>, req: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().json(Caller::of(&req, service.verifier.as_ref()).await.json(&req))
+}
