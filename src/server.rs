@@ -40,6 +40,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long requests in flight may take when the process was asked to stop.
 const DRAIN: u64 = 30;
+/// How often a provider that could not be reached is asked again, and what is known of it refreshed.
+const WARM: Duration = Duration::from_secs(15);
 /// How often what ran out is forgotten and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(300);
 
@@ -174,15 +176,17 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let now = clock.now();
     let policy = Arc::new(policy(&config)?);
+    warn_of(&policy.load());
     let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
     let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
     let ring = key_ring(&config)?;
     let cookies = Arc::new(SessionCookies::new(ring, &config));
     let login = ReturnRules::new(&config);
-    let issuer = config.server.external_url.as_ref().map_or_else(
-        || "doorward".to_owned(),
-        |url| url.origin().ascii_serialization(),
-    );
+    let issuer = config
+        .server
+        .external_url
+        .as_ref()
+        .map_or_else(|| "doorward".to_owned(), |url| url.origin().ascii_serialization());
     let assertions = Assertions::open(issuer, KeyFile::new(&config.data_dir, "assertion"), now)?;
     let providers = providers(&config, &login)?;
     let pages = Pages::new(
@@ -191,12 +195,8 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         login.page("/").unwrap_or_else(|| "/".to_owned()),
     )
     .context("pages")?;
-    let callers = Callers::new(
-        Arc::clone(&cookies),
-        Arc::clone(&known),
-        Arc::clone(&policy),
-        config.forward_auth.user_header_format,
-    );
+    let callers =
+        Callers::new(Arc::clone(&cookies), Arc::clone(&known), config.forward_auth.user_header_format);
     let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
     let metrics = Metrics::new(now, ids);
@@ -249,9 +249,19 @@ fn providers(config: &Config, login: &ReturnRules) -> anyhow::Result<Providers> 
     Providers::new(&config.providers, callback).map_err(|fault| anyhow!(fault))
 }
 
+/// What is allowed but dangerous is said at every load.
+fn warn_of(policy: &Policy) {
+    for warning in policy.warnings() {
+        tracing::warn!("{warning}");
+    }
+}
+
 fn count_reload(state: &State, reload: &Reload) {
     match reload {
-        Reload::Swapped(version) => state.metrics.policy_loaded(&version.to_string(), state.clock.now()),
+        Reload::Swapped(version) => {
+            warn_of(&state.policy.load());
+            state.metrics.policy_loaded(&version.to_string(), state.clock.now());
+        }
         Reload::Refused(_) => state.metrics.policy_rejected(),
         Reload::Unchanged => {}
     }
@@ -283,13 +293,18 @@ fn place(path: &Path) -> String {
 fn keep_house(state: &Data<State>, stop: &CancellationToken) {
     let (state, stop) = (state.clone(), stop.clone());
     tokio::spawn(async move {
-        for provider in state.providers.iter() {
-            provider.warm(state.clock.now()).await;
-        }
+        let mut warm = tokio::time::interval(WARM);
+        let mut sweep = tokio::time::interval(HOUSEKEEPING);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(HOUSEKEEPING) => {}
+                _ = warm.tick() => {
+                    for provider in state.providers.iter() {
+                        provider.warm(state.clock.now()).await;
+                    }
+                    continue;
+                }
+                _ = sweep.tick() => {}
             }
             let now = state.clock.now();
             if let Err(error) = state.store.sweep(now).await {

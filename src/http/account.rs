@@ -10,9 +10,9 @@ use super::csrf;
 use super::identity_headers::{USER, percent_encode};
 use super::login::logout::{display_name, gone, provider_logout};
 use super::pages::{Account, Page, Session, SignOutEverywhere, Trouble};
+use super::state::State;
 use super::visit::{Then, Visit};
 use crate::identity::provider::Provider;
-use super::state::State;
 use crate::store::{SessionId, SessionRecord};
 
 /// `GET {base}/`: the account page, or JSON.

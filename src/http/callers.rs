@@ -16,7 +16,6 @@ use crate::config::UserHeaderFormat;
 use crate::identity::assertion::{Assertions, REUSE};
 use crate::identity::session::{Payload, SessionCookies};
 use crate::identity::{Identity, Method};
-use crate::policy::live::LivePolicy;
 use crate::policy::{Facts, Policy};
 use crate::store::known::{Confirm, Known, KnownSession, Standing};
 
@@ -37,7 +36,7 @@ pub struct SignedIn {
     pub headers: IdentityHeaders,
     known: Arc<KnownSession>,
     audience: Box<str>,
-    policy_version: u64,
+    policy: Arc<Policy>,
     assertions: Mutex<Vec<Minted>>,
 }
 
@@ -85,7 +84,6 @@ pub enum Recognised {
 pub struct Callers {
     cookies: Arc<SessionCookies>,
     known: Arc<Known>,
-    policy: Arc<LivePolicy>,
     format: UserHeaderFormat,
     remembered: Cache<Box<str>, Arc<SignedIn>>,
 }
@@ -93,21 +91,22 @@ pub struct Callers {
 impl Callers {
     /// With nobody remembered yet.
     #[must_use]
-    pub fn new(
-        cookies: Arc<SessionCookies>,
-        known: Arc<Known>,
-        policy: Arc<LivePolicy>,
-        format: UserHeaderFormat,
-    ) -> Self {
-        Self { cookies, known, policy, format, remembered: Cache::new(REMEMBERED) }
+    pub fn new(cookies: Arc<SessionCookies>, known: Arc<Known>, format: UserHeaderFormat) -> Self {
+        Self { cookies, known, format, remembered: Cache::new(REMEMBERED) }
     }
 
-    /// The caller whose session cookie for `host` this request carries. Two different live sessions at once
+    /// The caller whose session cookie for `host` this request carries, with the roles that `policy` gives. Two different live sessions at once
     /// are nobody: one of them was planted, and there is no telling which.
-    pub async fn recognise(&self, headers: &HeaderMap, host: &str, now: Timestamp) -> Recognised {
+    pub async fn recognise(
+        &self,
+        headers: &HeaderMap,
+        host: &str,
+        policy: &Arc<Policy>,
+        now: Timestamp,
+    ) -> Recognised {
         let mut result = Recognised::Nobody;
         for value in cookie::values(headers, self.cookies.name()).take(MAX_CANDIDATES) {
-            match (self.one(value, host, now).await, &result) {
+            match (self.one(value, host, policy, now).await, &result) {
                 (Recognised::SignedIn(new), Recognised::SignedIn(old))
                     if new.payload.sid != old.payload.sid =>
                 {
@@ -120,10 +119,10 @@ impl Callers {
         result
     }
 
-    async fn one(&self, value: &str, host: &str, now: Timestamp) -> Recognised {
+    async fn one(&self, value: &str, host: &str, policy: &Arc<Policy>, now: Timestamp) -> Recognised {
         if let Some(seen) = self.remembered.get(value)
             && *seen.audience == *self.cookies.audience(host)
-            && seen.policy_version == self.policy.version()
+            && Arc::ptr_eq(&seen.policy, policy)
             && now < seen.payload.expires_at
         {
             match self.known.confirm(&seen.known, seen.payload.idle(), now) {
@@ -137,12 +136,19 @@ impl Callers {
             }
         }
         match self.cookies.open(value, host, now) {
-            Some(payload) => self.look_up(value, host, payload, now).await,
+            Some(payload) => self.look_up(value, host, payload, policy, now).await,
             None => Recognised::Nobody,
         }
     }
 
-    async fn look_up(&self, value: &str, host: &str, payload: Payload, now: Timestamp) -> Recognised {
+    async fn look_up(
+        &self,
+        value: &str,
+        host: &str,
+        payload: Payload,
+        policy: &Arc<Policy>,
+        now: Timestamp,
+    ) -> Recognised {
         let known = match self.known.session(&payload.sid, now).await {
             Standing::Live(known) => known,
             Standing::Ended => return Recognised::Nobody,
@@ -157,13 +163,12 @@ impl Callers {
         if known.user.id != payload.user_id {
             return Recognised::Nobody;
         }
-        let policy_version = self.policy.version();
-        let identity = identity_of(&payload, &known, &self.policy.load());
+        let identity = identity_of(&payload, &known, policy);
         let signed_in = Arc::new(SignedIn {
             headers: IdentityHeaders::of(&identity, self.format),
             audience: self.cookies.audience(host).into(),
             assertions: Mutex::default(),
-            policy_version,
+            policy: Arc::clone(policy),
             identity,
             known,
             payload,

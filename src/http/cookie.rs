@@ -7,7 +7,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
 /// Every value that the request carries for a cookie of exactly this name, in order.
 pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers.get_all(header::COOKIE).flat_map(move |line| pairs(line)).filter_map(move |pair| {
+    headers.get_all(header::COOKIE).flat_map(pairs).filter_map(move |pair| {
         let (found, value) = pair.split_once('=')?;
         (found == name).then_some(value)
     })

@@ -8,7 +8,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -19,9 +18,9 @@ use super::respond::Reply;
 use super::state::State;
 use crate::audit;
 use crate::clock::Timestamp;
-use crate::policy::{self, Found};
 use crate::policy::decision::{Caller, Decision, Permit, Subject};
 use crate::policy::target::{Host, Scheme, Target};
+use crate::policy::{self, Found, Policy};
 use crate::telemetry::metrics::Outcome;
 
 /// `/auth`: Traefik's `forwardAuth` and Caddy's `forward_auth`.
@@ -48,10 +47,9 @@ impl Who {
             Self::Anonymous => Caller::Anonymous,
             Self::Wrong => Caller::Wrong,
             Self::Unchecked => Caller::Unchecked,
-            Self::Known(who) => Caller::Known(Subject {
-                roles: &who.identity.roles,
-                permissions: &who.identity.permissions,
-            }),
+            Self::Known(who) => {
+                Caller::Known(Subject { roles: &who.identity.roles, permissions: &who.identity.permissions })
+            }
         }
     }
 
@@ -64,12 +62,13 @@ impl Who {
 }
 
 async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
-    let (now, began) = (state.clock.now(), Instant::now());
-    let mut reply = Reply::new(state, dialect, state.ids.next());
+    let now = state.clock.now();
+    let mut reply = Reply::new(state, dialect, state.ids.next(), now);
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-    let asked = match forwarded::read(request.headers(), dialect, peer, &state.config.server.trusted_proxies) {
+    let asked = match forwarded::read(request.headers(), dialect, peer, &state.config.server.trusted_proxies)
+    {
         Ok(asked) => asked,
-        Err(bad) => return refuse(&reply, peer, &bad, now, began),
+        Err(bad) => return refuse(&reply, peer, &bad),
     };
     reply.request_id = asked.request_id.cloned();
     let policy = state.policy.load();
@@ -77,20 +76,19 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
         Question::Route(target) => target,
         Question::WholeHost(host) => {
             let whole = policy.whole_host(host);
-            let who = identify(state, &asked, host, whole.ignores_authorization(), now).await;
+            let who = identify(state, &asked, host, &policy, whole.ignores_authorization(), now).await;
             let decision = whole.decide(who.to_policy());
-            return conclude(&reply, &asked, None, None, &who, decision, now, began);
+            return conclude(&reply, &asked, None, None, &who, decision);
         }
     };
     // A browser would not send the session over plain http, and a login must not lead there.
     if target.scheme() == Scheme::Http && state.login.wants_https() {
-        return refuse(&reply, asked.client, &BadQuestion::PlainHttp, now, began);
+        return refuse(&reply, asked.client, &BadQuestion::PlainHttp);
     }
-    let found =
-        policy.find(policy::Question { target, preflight: asked.preflight, upgrade: asked.upgrade });
-    let who = identify(state, &asked, target.host(), found.ignores_authorization(), now).await;
+    let found = policy.find(policy::Question { target, preflight: asked.preflight, upgrade: asked.upgrade });
+    let who = identify(state, &asked, target.host(), &policy, found.ignores_authorization(), now).await;
     let decision = found.decide(who.to_policy());
-    conclude(&reply, &asked, Some(target), Some(&found), &who, decision, now, began)
+    conclude(&reply, &asked, Some(target), Some(&found), &who, decision)
 }
 
 /// An `Authorization` header wins and is never followed by a fallback; else the session cookie speaks.
@@ -98,6 +96,7 @@ async fn identify(
     state: &State,
     asked: &Asked<'_>,
     host: &Host,
+    policy: &Arc<Policy>,
     ignore_authorization: bool,
     now: Timestamp,
 ) -> Who {
@@ -105,7 +104,7 @@ async fn identify(
         // No kind of bearer credential is accepted by this version.
         return Who::Wrong;
     }
-    match state.callers.recognise(asked.headers, host.as_str(), now).await {
+    match state.callers.recognise(asked.headers, host.as_str(), policy, now).await {
         Recognised::Nobody => Who::Anonymous,
         Recognised::Unchecked => Who::Unchecked,
         Recognised::SignedIn(who) => Who::Known(who),
@@ -119,13 +118,11 @@ fn conclude(
     found: Option<&Found<'_>>,
     who: &Who,
     decision: Decision,
-    now: Timestamp,
-    began: Instant,
 ) -> HttpResponse {
     let outcome = outcome_of(&decision, who);
     let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
     let state = reply.state;
-    state.metrics.decision(outcome, began.elapsed());
+    state.metrics.decision(outcome, reply.began.elapsed());
     if state.audit.wants(outcome) || shadow.is_some() {
         let rule = found.and_then(Found::rule);
         let line = audit::Decision {
@@ -147,10 +144,10 @@ fn conclude(
             client: Some(asked.client),
             request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
         };
-        state.audit.decision(&line, now);
+        state.audit.decision(&line, reply.now);
     }
     match decision {
-        Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit, now),
+        Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit),
         Decision::Challenge => reply.challenge(target, asked.navigation),
         Decision::Invalid => reply.invalid_credential(),
         Decision::Deny(reason) => reply.forbidden(target, &reason, who.signed_in(), asked.navigation),
@@ -166,28 +163,21 @@ fn allow(
     found: Option<&Found<'_>>,
     who: &Who,
     permit: &Permit,
-    now: Timestamp,
 ) -> HttpResponse {
     let service = found.and_then(Found::service).or_else(|| target.map(|target| target.host().as_str()));
     let assertion = who
         .signed_in()
         .zip(service)
-        .and_then(|(who, service)| who.assertion(service, &reply.state.assertions, now));
+        .and_then(|(who, service)| who.assertion(service, &reply.state.assertions, reply.now));
     reply.allowed(permit, who.signed_in(), assertion, asked.headers)
 }
 
-fn refuse(
-    reply: &Reply<'_>,
-    client: IpAddr,
-    bad: &BadQuestion,
-    now: Timestamp,
-    began: Instant,
-) -> HttpResponse {
+fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse {
     let outcome = match bad {
         BadQuestion::Untrusted => Outcome::Untrusted,
         _ => Outcome::BadRequest,
     };
-    reply.state.metrics.decision(outcome, began.elapsed());
+    reply.state.metrics.decision(outcome, reply.began.elapsed());
     if reply.state.audit.wants(outcome) {
         let line = audit::Decision {
             decision_id: reply.id.as_str(),
@@ -205,7 +195,7 @@ fn refuse(
             client: Some(client),
             request_id: None,
         };
-        reply.state.audit.decision(&line, now);
+        reply.state.audit.decision(&line, reply.now);
     }
     match bad {
         BadQuestion::Untrusted => reply.untrusted(),

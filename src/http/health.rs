@@ -50,8 +50,7 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
     let leaving = state.is_leaving();
     let ready = store.is_ok() && !leaving;
     let body = json!({ "ready": ready, "leaving": leaving, "checks": lines });
-    let mut builder =
-        if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let mut builder = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     builder.insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 

@@ -80,9 +80,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                         .route(web::get().to(logout::ask))
                         .route(web::post().to(logout::end)),
                 )
-                .service(
-                    web::resource("/backchannel-logout").route(web::post().to(backchannel::receive)),
-                )
+                .service(web::resource("/backchannel-logout").route(web::post().to(backchannel::receive)))
                 .route("/.well-known/jwks.json", web::get().to(static_files::jwks))
                 .route("/assets/{name}", web::get().to(static_files::asset)),
         )

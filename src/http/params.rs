@@ -35,7 +35,11 @@ impl Params {
     /// The value, unless it is missing or empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(seen, _)| *seen == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+        self.0
+            .iter()
+            .find(|(seen, _)| *seen == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty())
     }
 }
 

@@ -1,6 +1,8 @@
 //! A decision as an HTTP answer: status, headers, and a page or JSON. No error path here answers 2xx, and
 //! only a [`Permit`] makes a 200.
 
+use std::time::Instant;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -12,11 +14,12 @@ use super::forwarded::Dialect;
 use super::identity_headers::{ASSERTION, percent_encode};
 use super::login::logout::display_name;
 use super::pages::{Forbidden, Href, Page};
+use super::state::State;
 use super::visit::REQUEST_ID;
+use crate::clock::Timestamp;
 use crate::identity::ids::DecisionId;
 use crate::policy::decision::{Permit, Reason};
 use crate::policy::target::Target;
-use super::state::State;
 
 /// The name of the decision, on every answer.
 const DECISION_ID: HeaderName = HeaderName::from_static("x-auth-decision-id");
@@ -33,14 +36,18 @@ pub struct Reply<'a> {
     pub id: DecisionId,
     /// The proxy's own request id, repeated when it sent one.
     pub request_id: Option<HeaderValue>,
+    /// The time of the request.
+    pub now: Timestamp,
+    /// When its handling began, for the latency that is counted.
+    pub began: Instant,
     dialect: Dialect,
 }
 
 impl<'a> Reply<'a> {
     /// For one request.
     #[must_use]
-    pub const fn new(state: &'a State, dialect: Dialect, id: DecisionId) -> Self {
-        Self { state, id, request_id: None, dialect }
+    pub fn new(state: &'a State, dialect: Dialect, id: DecisionId, now: Timestamp) -> Self {
+        Self { state, id, request_id: None, now, began: Instant::now(), dialect }
     }
 
     /// 200 with every identity header; empty ones where nobody is known.

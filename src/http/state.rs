@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::audit::Audit;
-use crate::clock::Clock;
-use crate::config::Config;
 use super::callers::Callers;
 use super::identity_headers::IdentityHeaders;
 use super::login::return_to::ReturnRules;
 use super::pages::Pages;
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::identity::assertion::Assertions;
 use crate::identity::ids::DecisionIds;
 use crate::identity::provider::Providers;

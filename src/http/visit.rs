@@ -12,11 +12,11 @@ use super::callers::{Recognised, SignedIn};
 use super::forwarded;
 use super::identity_headers::percent_encode;
 use super::pages::{Action, Href, Page, Problem, Trouble};
+use super::state::State;
 use crate::audit::SignInEvent;
 use crate::clock::Timestamp;
 use crate::identity::ids::DecisionId;
 use crate::policy::target::Host;
-use super::state::State;
 
 /// The request id of every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,7 +61,9 @@ impl<'a> Visit<'a> {
         let peer = self.request.peer_addr()?.ip();
         let mut forwarded = headers.get_all("x-forwarded-host");
         let named = match (forwarded.next(), forwarded.next()) {
-            (Some(host), None) if forwarded::is_trusted(peer, &self.state.config.server.trusted_proxies) => host,
+            (Some(host), None) if forwarded::is_trusted(peer, &self.state.config.server.trusted_proxies) => {
+                host
+            }
             _ => headers.get(header::HOST)?,
         };
         let (host, port) = Host::parse_with_port(named.as_bytes()).ok()?;
@@ -91,7 +93,10 @@ impl<'a> Visit<'a> {
     /// Who is signed in here, by the cookie of the gateway's own host.
     pub async fn who(&self) -> Recognised {
         match self.state.login.own_host() {
-            Some(host) => self.state.callers.recognise(self.request.headers(), host, self.now).await,
+            Some(host) => {
+                let policy = self.state.policy.load();
+                self.state.callers.recognise(self.request.headers(), host, &policy, self.now).await
+            }
             None => Recognised::Nobody,
         }
     }
@@ -207,9 +212,7 @@ impl<'a> Visit<'a> {
         let address = match then {
             Then::Home => login.page("/"),
             Then::SignIn("") => login.page("/login"),
-            Then::SignIn(to) => {
-                login.page("/login").map(|page| format!("{page}?rd={}", percent_encode(to)))
-            }
+            Then::SignIn(to) => login.page("/login").map(|page| format!("{page}?rd={}", percent_encode(to))),
         };
         address.unwrap_or_else(|| "/".to_owned())
     }

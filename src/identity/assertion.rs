@@ -68,7 +68,8 @@ impl SigningKey {
         // RFC 7638: the thumbprint of the required members in lexical order.
         let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, thumbprint.as_bytes()));
-        let jwk = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": x, "y": y });
+        let jwk =
+            json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": x, "y": y });
         Ok(Self { kid, created_at, pkcs8, pair, jwk })
     }
 
@@ -283,12 +284,9 @@ mod tests {
     fn it_never_outlives_the_session() {
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::from_secs(1_700_000_000);
-        let assertions = Assertions::open(
-            "https://auth.example.com".into(),
-            KeyFile::new(dir.path(), "assertion"),
-            now,
-        )
-        .unwrap();
+        let assertions =
+            Assertions::open("https://auth.example.com".into(), KeyFile::new(dir.path(), "assertion"), now)
+                .unwrap();
         let mut who = ada();
         who.expires_at = Some(now.plus(Duration::from_secs(20)));
         let token = assertions.mint(&who, "foo", now).unwrap();

@@ -1,16 +1,16 @@
 //! WHO IS ASKING? Everything that turns a credential into an [`Identity`], and nothing about what it may do.
 
 pub mod assertion;
-pub mod ids;
-pub mod keyfile;
-pub mod seal;
-pub mod session;
 pub mod claims;
 pub mod discovery;
+pub mod ids;
 pub mod jwks;
+pub mod keyfile;
 pub mod outgoing;
 pub mod provider;
 pub mod refresh;
+pub mod seal;
+pub mod session;
 #[cfg(test)]
 pub(crate) mod testing;
 

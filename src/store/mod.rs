@@ -53,8 +53,8 @@ impl SessionId {
     /// From its 22 characters; `None` when it is not of that form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let good = text.len() == 22
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let good =
+            text.len() == 22 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         good.then(|| Self(text.to_owned()))
     }
 

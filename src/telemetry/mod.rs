@@ -11,7 +11,8 @@ mod otel;
 use std::io::{self, Write};
 
 use anyhow::Context;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -39,6 +40,7 @@ pub fn init(format: LogFormat) -> anyhow::Result<Guard> {
         .with_default_directive(LevelFilter::INFO.into())
         .from_env()
         .context("`RUST_LOG` makes no sense; write a level like `info` or `warn,doorward=debug`")?;
+    let filter = filter.and(filter_fn(is_ours_or_quiet));
     let registry =
         Registry::default().with(lines(format, io::stderr as fn() -> io::Stderr).with_filter(filter));
     #[cfg(feature = "otel")]
@@ -52,6 +54,21 @@ pub fn init(format: LogFormat) -> anyhow::Result<Guard> {
         registry.try_init()?;
         Ok(Guard {})
     }
+}
+
+/// Whether something may be logged at all, whatever `RUST_LOG` says. Libraries write requests, headers and bodies
+/// at their lower levels, secrets included: of them, information is the most that is heard, and of the web
+/// server's start-up chatter only warnings.
+fn is_ours_or_quiet(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let most = if target.starts_with("doorward") {
+        Level::TRACE
+    } else if target.starts_with("actix") {
+        Level::WARN
+    } else {
+        Level::INFO
+    };
+    *metadata.level() <= most
 }
 
 /// The layer that writes lines in `format` to `writer`.

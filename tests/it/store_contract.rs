@@ -388,7 +388,7 @@ async fn hostile_text_comes_back_as_it_went_in(backend: &dyn Backend) {
         assert_eq!((&read.id, &read.subject), (&sign_in.user_id, &sign_in.subject));
         assert_eq!((&read.email, &read.name), (&sign_in.email, &sign_in.name));
         assert_eq!(read.granted, [text]);
-        assert_eq!(store.users_named(text).await.unwrap(), [read.clone()]);
+        assert_eq!(store.users_named(text).await.unwrap(), std::slice::from_ref(&read));
 
         let opened = SessionRecord {
             user_id: made.id.clone(),

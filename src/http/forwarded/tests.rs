@@ -90,14 +90,17 @@ fn the_host_alone_asks_about_all_of_it() {
 
 #[test]
 fn other_families_and_the_rfc_decide_nothing() {
-    let map = fa("", &[
-        ("x-original-url", "https://app.example.test/public/x"),
-        ("x-original-method", "POST"),
-        ("x-rewrite-url", "/public/x"),
-        ("forwarded", "for=127.0.0.1;host=x.apps.example.test;proto=https"),
-        ("x-forwarded-prefix", "/public"),
-        ("x-forwarded-port", "1"),
-    ]);
+    let map = fa(
+        "",
+        &[
+            ("x-original-url", "https://app.example.test/public/x"),
+            ("x-original-method", "POST"),
+            ("x-rewrite-url", "/public/x"),
+            ("forwarded", "for=127.0.0.1;host=x.apps.example.test;proto=https"),
+            ("x-forwarded-prefix", "/public"),
+            ("x-forwarded-port", "1"),
+        ],
+    );
     assert_eq!(target(&map), "GET https://app.example.test/");
     assert_eq!(ask(&map).unwrap().client.to_string(), "203.0.113.9");
 }
@@ -113,8 +116,13 @@ fn nginx_speaks_its_own_dialect_alone() {
     ]);
     let asked = read(&map, Dialect::Original, proxy(), &trusted()).unwrap();
     let Question::Route(target) = asked.question else { panic!("no route") };
-    assert_eq!((target.method(), target.url().as_str()), ("POST", "https://app.example.test:8443/admin/x?a=//b"));
-    for url in ["/admin", "https:/app.example.test/", "https://app.example.test", "https://u@app.example.test/"] {
+    assert_eq!(
+        (target.method(), target.url().as_str()),
+        ("POST", "https://app.example.test:8443/admin/x?a=//b")
+    );
+    for url in
+        ["/admin", "https:/app.example.test/", "https://app.example.test", "https://u@app.example.test/"]
+    {
         let map = headers(&[("x-original-url", url), ("x-original-method", "GET")]);
         assert!(read(&map, Dialect::Original, proxy(), &trusted()).is_err(), "{url}");
     }
@@ -139,9 +147,8 @@ fn a_method_override_must_agree() {
 
 #[test]
 fn only_a_browser_going_to_a_page_is_navigating() {
-    let navigates = |without: &str, more: &[(&'static str, &'static str)]| {
-        ask(&fa(without, more)).unwrap().navigation
-    };
+    let navigates =
+        |without: &str, more: &[(&'static str, &'static str)]| ask(&fa(without, more)).unwrap().navigation;
     assert!(navigates("", &[]));
     assert!(navigates("", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]));
     assert!(navigates("x-forwarded-method", &[("x-forwarded-method", "HEAD")]));
@@ -165,9 +172,8 @@ fn only_a_browser_going_to_a_page_is_navigating() {
 fn a_preflight_has_all_three_marks() {
     let options = [("x-forwarded-method", "OPTIONS")];
     let marks = [("origin", "https://app.example.test"), ("access-control-request-method", "GET")];
-    let preflight = |more: &[(&'static str, &'static str)]| {
-        ask(&fa("x-forwarded-method", more)).unwrap().preflight
-    };
+    let preflight =
+        |more: &[(&'static str, &'static str)]| ask(&fa("x-forwarded-method", more)).unwrap().preflight;
     assert!(preflight(&[options[0], marks[0], marks[1]]));
     assert!(!preflight(&[options[0]]));
     assert!(!preflight(&[options[0], marks[0], ("access-control-request-method", "")]));

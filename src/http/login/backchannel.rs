@@ -11,9 +11,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::http::csrf;
+use crate::http::state::State;
 use crate::http::visit::Visit;
 use crate::identity::provider::ProviderError;
-use crate::http::state::State;
 use crate::store::Once;
 
 /// Checks the logout token, uses it up, ends what it names. 200, or 400 with a JSON error (§2.8); 503 when

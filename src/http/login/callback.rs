@@ -19,14 +19,14 @@ use super::{handover, return_to::ReturnTo};
 use crate::http::cookie::{self, Keep};
 use crate::http::pages::Trouble;
 use crate::http::params::Params;
+use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::ids;
 use crate::identity::provider::{CallbackAnswer, Person, Provider};
 use crate::identity::seal::Purpose;
 use crate::identity::session::{Payload, Scope, SealError};
-use crate::http::state::State;
-use crate::telemetry::metrics::LoginResult;
 use crate::store::{Once, SessionRecord, SignIn, UserRecord};
+use crate::telemetry::metrics::LoginResult;
 
 const PARAMS: [&str; 4] = ["code", "state", "iss", "error"];
 /// Keycloak's codes are about 110 bytes, Entra's about 1,500.
@@ -209,7 +209,11 @@ pub(super) fn session_cookie(visit: &Visit<'_>, value: &str, payload: &Payload) 
     cookie::set(cookies.name(), value, domain, Keep::Secs(payload.expires_at.since(visit.now).as_secs()))
 }
 
-fn make_session(visit: &Visit<'_>, user: &UserRecord, person: &Person) -> Result<(Payload, String), SealError> {
+fn make_session(
+    visit: &Visit<'_>,
+    user: &UserRecord,
+    person: &Person,
+) -> Result<(Payload, String), SealError> {
     let state = visit.state;
     let policy = state.policy.load();
     let config = &state.config.session;
@@ -248,11 +252,8 @@ fn record_of(visit: &Visit<'_>, payload: &Payload, person: &Person) -> SessionRe
     let agent = visit.request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let hint = person.id_token.as_ref().and_then(|token| {
         let token = token.expose_secret();
-        let sealed = visit.state.cookies.ring().seal(
-            Purpose::LogoutHint,
-            payload.sid.as_str(),
-            token.as_bytes(),
-        );
+        let sealed =
+            visit.state.cookies.ring().seal(Purpose::LogoutHint, payload.sid.as_str(), token.as_bytes());
         sealed.ok().filter(|_| token.len() <= 8192).map(String::into_bytes)
     });
     SessionRecord {

@@ -29,11 +29,11 @@ use crate::http::cookie::{self, Keep};
 use crate::http::identity_headers::percent_encode;
 use crate::http::pages::Trouble;
 use crate::http::params::Params;
+use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::ids;
 use crate::identity::seal::Purpose;
 use crate::identity::session::Payload;
-use crate::http::state::State;
 use crate::store::known::Standing;
 
 const PARAMS: [&str; 2] = ["rd", "ticket"];

@@ -12,10 +12,10 @@ use crate::http::cookie::{self, Keep};
 use crate::http::csrf;
 use crate::http::pages::{Page, SignOut, SignedOut, Trouble};
 use crate::http::params::Params;
+use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::seal::Purpose;
 use crate::identity::session::Scope;
-use crate::http::state::State;
 
 /// The page with one button; where nobody is signed in, the page that says so.
 pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -107,7 +107,8 @@ pub(in crate::http) async fn provider_logout(
     };
     let hint = record.and_then(|record| record.logout_hint).and_then(|sealed| {
         let sealed = String::from_utf8(sealed).ok()?;
-        let plain = visit.state.cookies.ring().open(Purpose::LogoutHint, who.payload.sid.as_str(), &sealed)?;
+        let plain =
+            visit.state.cookies.ring().open(Purpose::LogoutHint, who.payload.sid.as_str(), &sealed)?;
         String::from_utf8(plain).ok()
     });
     provider.logout_url(hint.as_deref(), &back, visit.now).await

@@ -165,7 +165,9 @@ impl ReturnRules {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
                 matches!(rest, "" | "/" | "/admin") || rest.starts_with("/admin/")
             }
-            _ => path != "/auth" && !path.starts_with("/auth/") || self.own_authority() != Some(authority(url)),
+            _ => {
+                path != "/auth" && !path.starts_with("/auth/") || self.own_authority() != Some(authority(url))
+            }
         }
     }
 }
@@ -224,26 +226,62 @@ mod tests {
             assert_eq!(rules().check(good).map(|to| to.as_str().to_owned()), Some(good.to_owned()));
         }
         assert_eq!(rules().check("/foo?x=1").unwrap().as_str(), "https://auth.example.test/foo?x=1");
-        assert_eq!(rules().check("HTTPS://APP.example.test:443/").unwrap().as_str(), "https://app.example.test/");
+        assert_eq!(
+            rules().check("HTTPS://APP.example.test:443/").unwrap().as_str(),
+            "https://app.example.test/"
+        );
     }
 
     #[test]
     fn everything_else_is_refused() {
         for bad in [
-            "", "//evil.test", "///evil.test", "/\\evil.test", "\\\\evil.test", "/\t/evil.test", "/%09/evil.test",
-            "/%5cevil.test", "/%2fevil.test", "/\n/evil.test", "https:evil.test", "https:/evil.test",
-            "https:///evil.test", "https://app.example.test@evil.test/", "https://app.example.test\\@evil.test/",
-            "https://evil.test\\.app.example.test/", "https://evil.test#@app.example.test/",
-            "https://evil.test?@app.example.test/", "https://user:pw@app.example.test/",
-            "https://evil-example.test/", "https://app.example.test.evil.test/", "https://appexample.test/",
-            "https://xapp.example.test/", "https://apps.example.test/", "https://evilapps.example.test/",
-            "https://appxexample.test/", "https://x.appsXexample.test/", "https://x..apps.example.test/",
-            "javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "ftp://app.example.test/",
-            "http://app.example.test/", "wss://app.example.test/", "app.example.test/x",
-            "https://app.example.test./", "https://app.example.test:8443/", "https://odd.example.test/",
-            "https://app.example.test%2eevil.test/", "https://auth.example.test/rbac/login?rd=x",
-            "https://auth.example.test/rbac/logout", "https://app.example.test/rbac/callback", "https://[::1]/",
-            "https://ａpp.example.test/", "/rbac/login", "/rbac/continue?ticket=x", "/auth",
+            "",
+            "//evil.test",
+            "///evil.test",
+            "/\\evil.test",
+            "\\\\evil.test",
+            "/\t/evil.test",
+            "/%09/evil.test",
+            "/%5cevil.test",
+            "/%2fevil.test",
+            "/\n/evil.test",
+            "https:evil.test",
+            "https:/evil.test",
+            "https:///evil.test",
+            "https://app.example.test@evil.test/",
+            "https://app.example.test\\@evil.test/",
+            "https://evil.test\\.app.example.test/",
+            "https://evil.test#@app.example.test/",
+            "https://evil.test?@app.example.test/",
+            "https://user:pw@app.example.test/",
+            "https://evil-example.test/",
+            "https://app.example.test.evil.test/",
+            "https://appexample.test/",
+            "https://xapp.example.test/",
+            "https://apps.example.test/",
+            "https://evilapps.example.test/",
+            "https://appxexample.test/",
+            "https://x.appsXexample.test/",
+            "https://x..apps.example.test/",
+            "javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            "data:text/html,x",
+            "ftp://app.example.test/",
+            "http://app.example.test/",
+            "wss://app.example.test/",
+            "app.example.test/x",
+            "https://app.example.test./",
+            "https://app.example.test:8443/",
+            "https://odd.example.test/",
+            "https://app.example.test%2eevil.test/",
+            "https://auth.example.test/rbac/login?rd=x",
+            "https://auth.example.test/rbac/logout",
+            "https://app.example.test/rbac/callback",
+            "https://[::1]/",
+            "https://ａpp.example.test/",
+            "/rbac/login",
+            "/rbac/continue?ticket=x",
+            "/auth",
         ] {
             assert_eq!(rules().check(bad), None, "{bad:?}");
         }

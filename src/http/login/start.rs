@@ -11,9 +11,9 @@ use crate::http::callers::Recognised;
 use crate::http::identity_headers::percent_encode;
 use crate::http::pages::{Choose, Href, Page, ProviderChoice, Trouble};
 use crate::http::params::Params;
+use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::provider::{Provider, ProviderError};
-use crate::http::state::State;
 use crate::telemetry::metrics::LoginResult;
 
 /// Where to return to, which provider, and (on the way to another host) for which browser.
@@ -73,9 +73,8 @@ pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -
 
 fn choose(visit: &Visit<'_>, login_page: &str, return_to: Option<&ReturnTo>) -> HttpResponse {
     let rd = return_to.map(|to| format!("&rd={}", percent_encode(to.as_str()))).unwrap_or_default();
-    let choice = |provider: &Provider| {
-        Href::new(format!("{login_page}?idp={}{rd}", percent_encode(provider.id())))
-    };
+    let choice =
+        |provider: &Provider| Href::new(format!("{login_page}?idp={}{rd}", percent_encode(provider.id())));
     let providers = visit.state.providers.iter().map(|provider| ProviderChoice {
         id: provider.id(),
         label: provider.label(),

@@ -155,14 +155,8 @@ impl Trouble {
             | Self::EmailMissing
             | Self::DomainNotAllowed
             | Self::TooManyRoles
-            | Self::Disabled => {
-                "Use another account"
-            }
-            Self::BadRequest
-            | Self::NotFound
-            | Self::MethodNotAllowed
-            | Self::WrongHost
-            | Self::Forged => {
+            | Self::Disabled => "Use another account",
+            Self::BadRequest | Self::NotFound | Self::MethodNotAllowed | Self::WrongHost | Self::Forged => {
                 "Go to your account"
             }
         }

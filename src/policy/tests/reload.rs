@@ -62,7 +62,7 @@ fn the_configured_providers_count() {
 fn without_a_file_nothing_reloads() {
     let live = Arc::new(LivePolicy::fixed(Policy::open_to_signed_in(&[]).unwrap()));
     assert_eq!(live.reload(), Reload::Unchanged);
-    assert!(live.watch().unwrap().is_none());
+    assert!(live.watch(|_| {}).unwrap().is_none());
 }
 
 fn eventually(condition: impl Fn() -> bool) -> bool {
@@ -82,7 +82,7 @@ fn a_changed_file_is_noticed() {
     let file = directory.path().join("policy.yaml");
     fs::write(&file, ONE).unwrap();
     let live = Arc::new(LivePolicy::open(&file, &[]).unwrap());
-    let watch = live.watch().unwrap();
+    let watch = live.watch(|_| {}).unwrap();
     fs::write(&file, TWO).unwrap();
     assert!(eventually(|| may(&live, "two")), "written in place");
     fs::write(directory.path().join("new"), ONE).unwrap();
@@ -105,7 +105,7 @@ fn a_swapped_link_beside_the_file_is_noticed() {
     symlink("..v1", at("..data")).unwrap();
     symlink("..data/policy.yaml", at("policy.yaml")).unwrap();
     let live = Arc::new(LivePolicy::open(&at("policy.yaml"), &[]).unwrap());
-    let _watch = live.watch().unwrap();
+    let _watch = live.watch(|_| {}).unwrap();
     assert!(may(&live, "one"));
     symlink("..v2", at("..tmp")).unwrap();
     fs::rename(at("..tmp"), at("..data")).unwrap();
