@@ -8,5 +8,7 @@
     reason = "a test that fails should say where, at once"
 )]
 
+mod architecture;
 mod config_errors;
+mod docs;
 mod store_contract;
