@@ -12,12 +12,12 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+fn files(folder: &Path, kind: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            pages(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+            files(&path, kind, found);
+        } else if path.extension().is_some_and(|extension| extension == kind) {
             found.push(path);
         }
     }
@@ -25,7 +25,7 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn all() -> Vec<PathBuf> {
     let mut found = vec![root().join("README.md"), root().join("CHANGELOG.md")];
-    pages(&root().join("docs"), &mut found);
+    files(&root().join("docs"), "md", &mut found);
     found
 }
 
@@ -100,7 +100,7 @@ fn keys_that_are_named_exist() {
         // `policy.yaml` and its like are files.
         let files =
             |key: &String| [".yaml", ".md", ".rs", ".db", ".toml"].iter().any(|end| key.ends_with(end));
-        for key in keys(&fs::read_to_string(&page).unwrap()).into_iter().filter(|key| !files(key)) {
+        for key in keys(&fs::read_to_string(&page).unwrap()).into_iter().filter(|key| !is_file(key)) {
             named += 1;
             assert!(known.contains(&format!("| `{key}` |")), "{}: no such key: {key}", page.display());
         }
@@ -132,8 +132,10 @@ fn every_outcome_and_action_is_in_the_audit_page() {
         assert!(page.contains(&format!("`{}`", outcome.as_str())), "no {}", outcome.as_str());
     }
     let mut actions = BTreeSet::new();
-    for file in ["account", "csrf", "login/backchannel", "login/callback", "login/logout", "login/start"] {
-        let source = read(&format!("src/http/{file}.rs"));
+    let mut sources = Vec::new();
+    files(&root().join("src/http"), "rs", &mut sources);
+    for file in sources {
+        let source = fs::read_to_string(file).unwrap();
         let calls = source.split("audit(").skip(1).filter_map(|part| part.trim_start().strip_prefix('"'));
         let events = source.split("action: \"").skip(1);
         actions.extend(calls.chain(events).filter_map(|part| part.split('"').next()).map(str::to_owned));

@@ -11,4 +11,6 @@
 mod architecture;
 mod config_errors;
 mod docs;
+mod sign_in;
 mod store_contract;
+mod support;
