@@ -235,7 +235,10 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
 }
 
 /// The policy file, or "every signed-in user" where there is none.
-fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
+///
+/// # Errors
+/// Every fault of the file, a line each, and every test of it that fails.
+pub fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
     let listing = |faults: Vec<crate::policy::Fault>| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow!("policy.file:\n{}", lines.join("\n"))
