@@ -111,7 +111,7 @@ def gateway(home, port, core=SERVER_CORE):
 
 
 def rewritten(source, to, path, cookie=None):
-    text = source.read_text().replace("GET /auth ", f"GET {path} ", 1)
+    text = source.read_bytes().decode().replace("GET /auth ", f"GET {path} ", 1)
     if cookie:
         text = re.sub(r"__Host-doorward=[^;]*", lambda _: cookie, text)
     to.write_bytes(text.encode())
@@ -155,6 +155,7 @@ def peer_signed_in(stack, work):
         f"--client-secret={secret}",
         f"--redirect-url={own}/oauth2/callback",
         f"--http-address=127.0.0.1:{port}",
+        "--code-challenge-method=S256",
         "--cookie-secret=0123456789abcdef0123456789abcdef",
         "--cookie-secure=false",
         "--session-cookie-minimal=true",
@@ -176,7 +177,7 @@ def load(subject, seconds):
     command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
     script = ["-s", ROOT / "tests/bench/replay.lua", f"http://127.0.0.1:{subject.port}", "--", subject.requests]
     before = cpu(subject.processes)
-    said = run([*command, *script], capture_output=True, text=True).stdout
+    said = run([*command, *script], stdout=subprocess.PIPE, text=True).stdout
     spent = cpu(subject.processes) - before
     requests, took, p99, failed = map(int, re.search(r"^figures (\d+) (\d+) (\d+) (\d+)$", said, re.M).groups())
     assert failed == 0, f"{subject.name}: {failed} of {requests} requests failed"

@@ -43,7 +43,8 @@ pub fn policy_of(rules: usize) -> String {
     // Services of ten endpoints each, as a house with many services has them.
     for n in 0..rules.saturating_sub(1) {
         if n % 10 == 0 {
-            let _ = writeln!(text, "  service{n}:\n    hosts: [{HOST}]\n    prefix: /service{n}\n    endpoints:");
+            let _ =
+                writeln!(text, "  service{n}:\n    hosts: [{HOST}]\n    prefix: /service{n}\n    endpoints:");
         }
         let _ = writeln!(text, "      - {{ path: \"/things{n}/{{id}}\", permission: \"reports:read\" }}");
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use doorward_bench::{baseline, sessions, steps};
 
-const USAGE: &str = "usage: doorward-bench sessions DIR LISTEN PEOPLE | baseline LISTEN HEADERS | steps [N STEP]
+const USAGE: &str =
+    "usage: doorward-bench sessions DIR LISTEN PEOPLE | baseline LISTEN HEADERS | steps [N STEP]
 
 sessions   signs people in to a gateway's store; leaves configuration and requests to replay in DIR
 baseline   serves what actix-web costs by itself

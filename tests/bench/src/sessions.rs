@@ -19,8 +19,7 @@ pub async fn write(dir: &Path, listen: &str, people: usize) -> anyhow::Result<()
     let config = gateway::configure(dir, listen, 10)?;
     let running = server::start(config, Arc::new(SystemClock)).await?;
     let state = &running.state;
-    let cookies =
-        gateway::sign_in(state.store.as_ref(), &state.cookies, people, state.clock.now()).await?;
+    let cookies = gateway::sign_in(state.store.as_ref(), &state.cookies, people, state.clock.now()).await?;
     running.stop().await;
 
     let all: Vec<String> = cookies.iter().map(|cookie| requests::wire("/auth", cookie)).collect();

@@ -22,8 +22,8 @@ use doorward::policy::decision::{Caller, Decision, Subject};
 use doorward::policy::target::Target;
 use doorward::server::{self, Running};
 
-use crate::requests::{ASKED, HOST, headers};
 use crate::gateway;
+use crate::requests::{ASKED, HOST, headers};
 
 /// One step, to be done as often as wanted.
 pub struct Step {
@@ -114,9 +114,11 @@ fn read(request: &HttpRequest) -> Step {
 }
 
 fn decide(name: &'static str, rules: usize) -> anyhow::Result<Step> {
-    let policy = Policy::parse("policy.yaml", &gateway::policy_of(rules)).map_err(|faults| anyhow!("{faults:?}"))?;
+    let policy =
+        Policy::parse("policy.yaml", &gateway::policy_of(rules)).map_err(|faults| anyhow!("{faults:?}"))?;
     let target = asked()?;
-    let (roles, permissions) = (["staff".to_owned()], ["reports:read".to_owned(), "reports:write".to_owned()]);
+    let (roles, permissions) =
+        (["staff".to_owned()], ["reports:read".to_owned(), "reports:write".to_owned()]);
     let subject = Subject { roles: &roles, permissions: &permissions };
     let decision = policy.find(&target).decide(Caller::Known(subject));
     ensure!(matches!(decision, Decision::Allow(_)), "{name}: {decision:?}");
