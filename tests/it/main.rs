@@ -9,6 +9,8 @@
 )]
 
 mod config_errors;
+mod login;
+mod redirects;
 mod sign_in;
 mod store_contract;
 mod support;
