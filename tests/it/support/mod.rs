@@ -5,7 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod gateway;
 pub(crate) mod idp;
 
-pub(crate) use browser::Browser;
+pub(crate) use browser::{Answer, Browser};
 pub(crate) use gateway::{Gateway, Setup};
 pub(crate) use idp::Idp;
 
