@@ -11,6 +11,10 @@
 mod architecture;
 mod config_errors;
 mod docs;
+mod id_token;
+mod login;
+mod provider_outages;
+mod redirects;
 mod sign_in;
 mod store_contract;
 mod support;
