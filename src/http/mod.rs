@@ -1,8 +1,11 @@
 //! SPEAKS HTTP, DECIDES NOTHING: every route of the gateway, in one table.
 
 pub mod account;
+pub mod bearers;
+pub mod caller;
 pub mod callers;
 pub mod cookie;
+pub mod credentials;
 pub mod csrf;
 pub mod forward_auth;
 pub mod forwarded;
@@ -15,6 +18,7 @@ pub mod respond;
 pub mod state;
 pub mod static_files;
 pub mod visit;
+pub mod who;
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{CookieContentSecurity, PersistentSession};

@@ -126,7 +126,7 @@ impl Policy {
             granted: &[],
         });
         let permissions = self.permissions(&roles);
-        ask(Caller::Known(Subject { roles: &roles, permissions: &permissions }))
+        ask(Caller::Known(Subject { roles: &roles, permissions: &permissions, audiences: None }))
     }
 }
 
