@@ -6,8 +6,8 @@
 pub(super) enum Shape {
     /// Text.
     Text,
-    /// Text, or a bare number (`0`).
-    Duration,
+    /// Text, or a bare number (`0`, `4`).
+    Number,
     /// `true` or `false`.
     Flag,
     /// A list of texts; comma separated in a variable.
@@ -23,7 +23,7 @@ pub(super) enum Shape {
 /// A key of a section and its shape.
 pub(super) type Key = (&'static str, Shape);
 
-use Shape::{Duration, Flag, List, Path, Secret, Secrets, Text};
+use Shape::{Flag, List, Number, Path, Secret, Secrets, Text};
 
 /// Every section with its keys; the nameless one is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[Key])] = &[
@@ -34,7 +34,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("listen", Text),
             ("external_url", Text),
             ("base_path", Text),
-            ("workers", Text),
+            ("workers", Number),
             ("trusted_proxies", List),
             ("insecure_trust_everyone", Flag),
             ("insecure_http_external_url", Flag),
@@ -44,12 +44,12 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     (
         "session",
         &[
-            ("lifetime", Duration),
-            ("idle", Duration),
+            ("lifetime", Number),
+            ("idle", Number),
             ("cookie_domain", Text),
             ("keys", Secrets),
             ("keys_file", Path),
-            ("store_grace", Duration),
+            ("store_grace", Number),
         ],
     ),
     ("login", &[("return_hosts", List)]),
@@ -97,7 +97,7 @@ pub(super) const ISSUER: &[Key] = &[
     ("roles_claims", List),
     ("groups_claim", Text),
     ("algorithms", List),
-    ("leeway", Duration),
+    ("leeway", Number),
     ("introspection_client_id", Text),
     ("introspection_client_secret", Secret),
     ("introspection_client_secret_file", Path),

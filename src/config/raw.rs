@@ -295,7 +295,7 @@ impl Reader<'_> {
             (_, Kind::Text(text)) if text.trim().is_empty() => Err("is empty; set it or take it out"),
             (Shape::Path, Kind::Text(text)) => Ok(Value::Text(self.beside_file(&text))),
             (_, Kind::Text(text)) => Ok(Value::Text(text)),
-            (Shape::Duration, Kind::Whole(number)) => Ok(Value::Text(number.to_string())),
+            (Shape::Number, Kind::Whole(number)) => Ok(Value::Text(number.to_string())),
             (_, Kind::Flag(_) | Kind::Whole(_) | Kind::Fraction) => Err(QUOTE),
             (_, Kind::List(_) | Kind::Map(_)) => Err("must be a single value"),
         }

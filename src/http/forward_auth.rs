@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use tracing::{Instrument as _, Span};
 
 use super::forwarded::{self, Asked, BadQuestion, Dialect, Presence, Question};
 use super::respond::Reply;
@@ -22,15 +23,21 @@ use crate::policy::decision::{Decision, Permit};
 use crate::policy::target::{Host, Scheme, Target};
 use crate::policy::{self, Found, Policy};
 use crate::telemetry::metrics::Outcome;
+use crate::telemetry::request_span;
 
 /// `/auth`: Traefik's `forwardAuth` and Caddy's `forward_auth`.
 pub async fn forwarded(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    answer(&request, &state, Dialect::Forwarded).await
+    traced(&request, &state, Dialect::Forwarded).await
 }
 
 /// `/auth/nginx`: nginx's `auth_request`.
 pub async fn nginx(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    answer(&request, &state, Dialect::Original).await
+    traced(&request, &state, Dialect::Original).await
+}
+
+async fn traced(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    answer(request, state, dialect).instrument(request_span("decision", parent)).await
 }
 
 async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
@@ -92,6 +99,7 @@ fn conclude(
     let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
     let state = reply.state;
     state.metrics.decision(outcome, reply.began.elapsed());
+    Span::current().record("decision_id", reply.id.as_str()).record("outcome", outcome.as_str());
     if state.audit.wants(outcome) || shadow.is_some() {
         let rule = found.and_then(Found::rule);
         let line = audit::Decision {

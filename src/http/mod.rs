@@ -30,11 +30,13 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
+use tracing::Instrument as _;
 
 use self::login::{backchannel, callback, handover, logout, start};
 use self::pages::Trouble;
 use self::state::State;
 use self::visit::{Then, Visit};
+use crate::telemetry::request_span;
 
 /// Forms of ours are small; whatever is larger is refused before it is read.
 const MAX_FORM: usize = 64 * 1024;
@@ -67,6 +69,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
             web::scope(&base)
                 .wrap(pages_session(state))
                 .wrap(from_fn(only_plain_cookie_names))
+                .wrap(from_fn(traced))
                 .route("/", web::get().to(account::show))
                 .route("/userinfo", web::get().to(account::userinfo))
                 .service(web::resource("/sessions/end").route(web::post().to(account::end_one)))
@@ -105,6 +108,16 @@ fn pages_session(state: &State) -> SessionMiddleware<CookieSessionStore> {
         .cookie_content_security(CookieContentSecurity::Private)
         .session_lifecycle(PersistentSession::default().session_ttl(time::Duration::minutes(15)))
         .build()
+}
+
+/// One span a page, named by its route and never by its address, which has codes and states in it.
+async fn traced<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let route = request.match_pattern();
+    let span = request_span(route.as_deref().unwrap_or("no route"), parent);
+    let response = next.call(request).instrument(span.clone()).await?;
+    span.record("status", response.status().as_u16());
+    Ok(response)
 }
 
 /// actix-session reads its cookie through a parser that percent-decodes names, so a sibling site could plant

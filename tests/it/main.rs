@@ -9,4 +9,6 @@
 )]
 
 mod config_errors;
+mod sign_in;
 mod store_contract;
+mod support;

@@ -34,7 +34,11 @@ use crate::{
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    match Config::read(std::env::args().skip(1), |name| std::env::var(name).ok()) {
+    let (tied, args): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|arg| arg == UNTIL_STDIN_CLOSES);
+    if !tied.is_empty() {
+        end_with_stdin();
+    }
+    match Config::read(args.into_iter(), |name| std::env::var(name).ok()) {
         Err(Stop::Help) => {
             say(&mut std::io::stdout(), USAGE);
             ExitCode::SUCCESS
@@ -51,6 +55,16 @@ async fn main() -> ExitCode {
             }
         },
     }
+}
+
+/// For whoever starts it as a helper: it ends when its standard input does, so it never outlives them.
+const UNTIL_STDIN_CLOSES: &str = "--until-stdin-closes";
+
+fn end_with_stdin() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
 }
 
 /// Writes a line. Nobody listening is no reason to stop.

@@ -7,15 +7,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use url::Url;
 
 use super::pending::PendingLogins;
+use super::session_cookie;
 use crate::http::callers::{Recognised, SignedIn};
-use crate::http::cookie::{self, Keep};
 use crate::http::csrf;
 use crate::http::pages::{Page, SignOut, SignedOut, Trouble};
 use crate::http::params::Params;
 use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::seal::Purpose;
-use crate::identity::session::Scope;
 
 /// The page with one button; where nobody is signed in, the page that says so.
 pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -78,18 +77,8 @@ fn signed_out(visit: &Visit<'_>, params: &Params, there: Option<Url>) -> HttpRes
     visit
         .redirecting(&to)
         .status(StatusCode::SEE_OTHER)
-        .append_header((header::SET_COOKIE, gone(visit)))
+        .append_header((header::SET_COOKIE, session_cookie::gone(visit)))
         .finish()
-}
-
-/// The `Set-Cookie` line that removes the session cookie: same name, path and domain as the one that set it.
-pub(in crate::http) fn gone(visit: &Visit<'_>) -> String {
-    let cookies = &visit.state.cookies;
-    let domain = match cookies.scope() {
-        Scope::Host => None,
-        Scope::Domain(domain) => Some(domain.as_str()),
-    };
-    cookie::set(cookies.name(), "", domain, Keep::Gone)
 }
 
 /// RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), with the ID token that was kept for it when the
