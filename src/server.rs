@@ -45,6 +45,8 @@ use crate::telemetry::metrics::Metrics;
 const DRAIN: u64 = 30;
 /// How often a provider that could not be reached is asked again, and what is known of it refreshed.
 const WARM: Duration = Duration::from_secs(15);
+/// From the last accepted connection to closing those that asked nothing.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How often what ran out is forgotten and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(300);
 
@@ -77,7 +79,9 @@ impl Running {
     }
 }
 
-/// `doorward serve`: runs until SIGTERM or SIGINT. SIGHUP reloads the policy.
+/// `doorward serve`: runs until SIGTERM or SIGINT, then goes on for `server.drain` while saying that it is not
+/// ready, so that proxies and load balancers turn away by themselves; a second signal ends the waiting. SIGHUP
+/// reloads the policy.
 ///
 /// # Errors
 /// When it cannot start; the message names what to change.
@@ -107,7 +111,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             }
         }
     }
-    tracing::info!("stopping: requests in flight are finished first");
+    tracing::info!("stopping: not ready any more, requests go on being answered");
+    state.leaving.store(true, Ordering::Relaxed);
+    tokio::select! {
+        () = tokio::time::sleep(state.config.server.drain) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // No new connections; those that were accepted get the answer to their first request.
+    running.main.pause().await;
+    tokio::time::sleep(LAST_WORDS).await;
     running.stop().await;
     tracing::info!("stopped");
     Ok(())
@@ -232,7 +245,10 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
 }
 
 /// The policy file, or "every signed-in user" where there is none.
-fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
+///
+/// # Errors
+/// Every fault of the file, a line each, and every test of it that fails.
+pub fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
     let listing = |faults: Vec<crate::policy::Fault>| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow!("policy.file:\n{}", lines.join("\n"))

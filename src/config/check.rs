@@ -120,6 +120,7 @@ fn server(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Ser
             .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000))),
         external_url,
         base_path: table.parse("base_path", faults, parse::base_path).unwrap_or_else(|| "/rbac".to_owned()),
+        drain: table.parse("drain", faults, parse::duration).unwrap_or(Duration::from_secs(2)),
         workers: table.parse("workers", faults, parse::workers).unwrap_or_else(parse::cores),
         trusted_proxies,
     }

@@ -35,6 +35,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("external_url", Text),
             ("base_path", Text),
             ("workers", Number),
+            ("drain", Number),
             ("trusted_proxies", List),
             ("insecure_trust_everyone", Flag),
             ("insecure_http_external_url", Flag),

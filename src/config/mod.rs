@@ -116,6 +116,8 @@ pub struct Server {
     pub base_path: String,
     /// Threads that answer requests; one a processor unless set.
     pub workers: usize,
+    /// How long requests are still taken after the process was asked to stop.
+    pub drain: Duration,
     /// Peers that may ask for decisions and whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -179,6 +179,9 @@ impl<'a> Reply<'a> {
 
     fn start(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut builder = HttpResponse::build(status);
+        if self.state.is_leaving() {
+            builder.force_close();
+        }
         let id = HeaderValue::from_str(self.id.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""));
         builder
             .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))

@@ -62,7 +62,8 @@ pub struct State {
 }
 
 impl State {
-    /// Whether the process is on its way out: it still answers, and says "not ready".
+    /// Whether the process is on its way out: it still answers, says "not ready", and asks every client to open
+    /// its next connection elsewhere.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)

@@ -113,3 +113,22 @@ fn a_new_key_is_one_that_a_key_file_takes() {
     let output = doorward(&["check", "--config", file.to_str().expect("UTF-8")], &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
+
+#[test]
+fn the_check_reads_the_policy_too() {
+    let dir = TempDir::new().expect("a folder");
+    let policy = dir.path().join("policy.yaml");
+    let check = |text: &str| {
+        fs::write(&policy, text).expect("written");
+        doorward(&["check"], &[("DOORWARD_POLICY_FILE", policy.to_str().expect("UTF-8"))])
+    };
+    let good = check(
+        "services:\n  foo: { prefix: /foo, roles: [staff] }\nassign:\n  - { role: staff, email: a@example.com }\n",
+    );
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert!(stdout(&good).contains("/foo"), "{}", stdout(&good));
+
+    let bad = check("services:\n  foo: { prefix: /foo, role: [staff] }\n");
+    assert_eq!(bad.status.code(), Some(1), "{}", stdout(&bad));
+    assert!(stderr(&bad).contains("policy.yaml:2:") && stdout(&bad).is_empty(), "{}", stderr(&bad));
+}

@@ -8,7 +8,9 @@
     reason = "a test that fails should say where, at once"
 )]
 
+mod architecture;
 mod config_errors;
+mod docs;
 mod sign_in;
 mod store_contract;
 mod support;
