@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
 use super::forwarded::{self, Asked, BadQuestion, Dialect, Presence, Question};
+use super::record::{About, write_down};
 use super::respond::Reply;
 use super::state::State;
 use super::who::Who;
@@ -95,34 +96,20 @@ fn conclude(
     who: &Who,
     decision: Decision,
 ) -> HttpResponse {
-    let outcome = outcome_of(&decision, who);
-    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
-    let state = reply.state;
-    state.metrics.decision(outcome, reply.began.elapsed());
-    Span::current().record("decision_id", reply.id.as_str()).record("outcome", outcome.as_str());
-    if state.audit.wants(outcome) || shadow.is_some() {
-        let rule = found.and_then(Found::rule);
-        let line = audit::Decision {
-            decision_id: reply.id.as_str(),
-            outcome,
-            reason: reason_of(&decision, who),
-            rule: rule.map(|rule| rule.id.as_str()),
-            rule_at: rule.map(|rule| format!("{}:{}", rule.file, rule.line)),
-            service: found.and_then(Found::service),
-            shadow: shadow.as_ref().map(|decision| outcome_of(decision, who)),
-            method: target.map(Target::method),
-            host: match &asked.question {
-                Question::Route(target) => Some(target.host().as_str()),
-                Question::WholeHost(host) => Some(host.as_str()),
-            },
-            path: target.map(Target::path),
-            user_id: who.caller().map(|who| who.identity.user_id.as_str()),
-            auth_method: who.caller().map(|who| who.identity.method.as_str()),
-            client: Some(asked.client),
-            request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
-        };
-        state.audit.decision(&line, reply.now);
-    }
+    let about = About {
+        id: &reply.id,
+        method: target.map(Target::method),
+        host: Some(match &asked.question {
+            Question::Route(target) => target.host().as_str(),
+            Question::WholeHost(host) => host.as_str(),
+        }),
+        path: target.map(Target::path),
+        client: asked.client,
+        request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
+        began: reply.began,
+        now: reply.now,
+    };
+    write_down(reply.state, &about, found, who, &decision);
     match decision {
         Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit),
         Decision::Challenge => reply.challenge(target, asked.navigation),
@@ -177,33 +164,5 @@ fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse 
     match bad {
         BadQuestion::Untrusted => reply.untrusted(),
         _ => reply.bad_request(&bad.to_string()),
-    }
-}
-
-pub(super) fn outcome_of(decision: &Decision, who: &Who) -> Outcome {
-    match decision {
-        Decision::Allow(_) if who.caller().is_some() => Outcome::Allowed,
-        Decision::Allow(_) => Outcome::Anonymous,
-        Decision::Challenge => Outcome::Challenged,
-        Decision::Invalid => Outcome::Unauthorized,
-        Decision::Deny(_) => Outcome::Forbidden,
-        Decision::Unreadable => Outcome::Unreadable,
-        Decision::Unavailable => Outcome::Unavailable,
-    }
-}
-
-pub(super) fn reason_of(decision: &Decision, who: &Who) -> Option<String> {
-    match decision {
-        Decision::Deny(reason) => Some(reason.to_string()),
-        Decision::Unreadable => Some("the path can be read in more than one way".into()),
-        Decision::Invalid => Some(match who {
-            Who::Wrong(why) => format!("the credential presented is not valid: {why}"),
-            _ => "the credential presented is not valid".into(),
-        }),
-        Decision::Unavailable => Some(match who {
-            Who::Unchecked(why) => format!("the credential could not be checked: {why}"),
-            _ => "the credential could not be checked".into(),
-        }),
-        Decision::Allow(_) | Decision::Challenge => None,
     }
 }

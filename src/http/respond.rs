@@ -177,7 +177,8 @@ impl<'a> Reply<'a> {
         if self.dialect == Dialect::Original { StatusCode::FORBIDDEN } else { status }
     }
 
-    fn start(&self, status: StatusCode) -> HttpResponseBuilder {
+    /// An answer of this status with the headers that every answer carries.
+    pub(super) fn start(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut builder = HttpResponse::build(status);
         if self.state.is_leaving() {
             builder.force_close();
@@ -190,7 +191,8 @@ impl<'a> Reply<'a> {
         builder
     }
 
-    fn error_body(&self, error: &str, message: &str) -> Value {
+    /// What went wrong, for programs.
+    pub(super) fn error_body(&self, error: &str, message: &str) -> Value {
         json!({ "error": error, "message": message, "decision_id": self.id.as_str() })
     }
 

@@ -127,6 +127,12 @@ impl Policy {
         WholeHost { all }
     }
 
+    /// Decides on a permission alone, wherever it is asked for.
+    #[must_use]
+    pub fn decide_permission(&self, permission: &str, caller: Caller<'_>) -> Decision {
+        judge(Some(&Access::Permission(permission.to_owned())), Fits::ALL, caller)
+    }
+
     /// The roles of a caller: claimed, assigned and granted; sorted, each once. Names that could not stand in
     /// a header or are built-in words are left out.
     #[must_use]
