@@ -78,10 +78,7 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
     let roles_claim = table.parse("roles_claim", faults, claim);
     let groups_claim = table.parse("groups_claim", faults, claim);
     let allowed_domains = table.each("allowed_domains", faults, parse::email_domain);
-    let endpoint_hosts = table.each("endpoint_hosts", faults, |text| {
-        parse::host_port(text)
-            .ok_or_else(|| format!("{} is no host; write one like `login.example.com`", shown(text)))
-    });
+    let endpoint_hosts = table.each("endpoint_hosts", faults, endpoint_host);
     let algorithms = table.each("algorithms", faults, algorithm);
     if table.list("algorithms").is_some_and(<[_]>::is_empty) {
         table.fault("algorithms", "is empty; write `[RS256]`, or take it out", faults);
@@ -137,7 +134,7 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
 }
 
 /// A key that must be there.
-fn required<T>(
+pub(super) fn required<T>(
     table: &Table,
     key: &str,
     hint: &str,
@@ -151,7 +148,7 @@ fn required<T>(
     table.parse(key, faults, parse)
 }
 
-fn id(text: &str) -> Result<String, String> {
+pub(super) fn id(text: &str) -> Result<String, String> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if (1..=32).contains(&text.len()) && text.bytes().all(fine) {
         return Ok(text.to_owned());
@@ -160,7 +157,13 @@ fn id(text: &str) -> Result<String, String> {
 }
 
 /// An issuer's or API's address: https; http on loopback, or where it was asked for.
-fn address(table: &Table, key: &str, text: &str, insecure: bool, faults: &mut Faults) -> Option<Url> {
+pub(super) fn address(
+    table: &Table,
+    key: &str,
+    text: &str,
+    insecure: bool,
+    faults: &mut Faults,
+) -> Option<Url> {
     let Some(url) = parse::web_address(text).filter(|_| !text.contains(['?', '#', '@'])) else {
         // Not shown: an address may carry a password.
         table.fault(
@@ -172,7 +175,7 @@ fn address(table: &Table, key: &str, text: &str, insecure: bool, faults: &mut Fa
     };
     if url.scheme() == "http" && !insecure && !parse::is_loopback(&url) {
         let message = "is plain http, so tokens could be read and changed on the way; write `https://…` \
-            (or set `insecure_http: true` on this provider)";
+            (or set `insecure_http: true` there)";
         table.fault(key, message, faults);
         return None;
     }
@@ -197,6 +200,12 @@ fn api_url(table: &Table, kind: ProviderKind, insecure: bool, faults: &mut Fault
     }
 }
 
+/// A host that endpoints may be on.
+pub(super) fn endpoint_host(text: &str) -> Result<String, String> {
+    parse::host_port(text)
+        .ok_or_else(|| format!("{} is no host; write one like `login.example.com`", shown(text)))
+}
+
 /// A scope token (RFC 6749 section 3.3).
 fn scope(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
@@ -205,14 +214,14 @@ fn scope(text: &str) -> Result<String, String> {
     Err(format!("{} is no scope; write one like `email`", shown(text)))
 }
 
-fn claim(text: &str) -> Result<String, String> {
+pub(super) fn claim(text: &str) -> Result<String, String> {
     if text.len() <= 256 && !text.chars().any(char::is_control) && !text.split('.').any(str::is_empty) {
         return Ok(text.to_owned());
     }
     Err(format!("{} is no path of a claim; write one like `realm_access.roles`", shown(text)))
 }
 
-fn algorithm(text: &str) -> Result<String, String> {
+pub(super) fn algorithm(text: &str) -> Result<String, String> {
     if ALGORITHMS.contains(&text) {
         return Ok(text.to_owned());
     }
