@@ -13,7 +13,8 @@ fn sha256(bytes: &[u8]) -> String {
 async fn bodies_arrive_whole() {
     let stack = Stack::shared().await;
     let mut ada = Person::signed_in(stack, "ada@example.com").await;
-    let large: Vec<u8> = (0..10 * 1024 * 1024_u32).map(|n| u8::try_from((n * 31 + n / 251) % 256).unwrap()).collect();
+    let large: Vec<u8> =
+        (0..10 * 1024 * 1024_u32).map(|n| u8::try_from((n * 31 + n / 251) % 256).unwrap()).collect();
     for (method, body) in [
         (Method::POST, b"a=1&b=2".to_vec()),
         (Method::PUT, vec![0, 255, 13, 10]),

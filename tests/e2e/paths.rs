@@ -126,7 +126,9 @@ fn decode(text: &str) -> String {
 
 #[test]
 fn the_readings_are_told_apart() {
-    for bad in ["/foo/admin", "/foo/public/../admin/x", "/foo/%2561dmin", "/foo/public/..%5cadmin", "//foo//ADMIN;a"] {
+    for bad in
+        ["/foo/admin", "/foo/public/../admin/x", "/foo/%2561dmin", "/foo/public/..%5cadmin", "//foo//ADMIN;a"]
+    {
         assert!(might_be_admin(bad), "{bad}");
     }
     for good in ["/foo/", "/foo/administrator", "/foo/public/admin", "/foo/api/echo/admin"] {
@@ -178,7 +180,9 @@ async fn an_admin_is_served_the_path_that_was_asked_for() {
 #[tokio::test]
 async fn a_prefix_ends_at_a_slash() {
     let stack = Stack::shared().await;
-    for path in ["/foo/publicity", "/foo/public.evil", "/foo/public-old/x", "/foo/PUBLIC/x", "/foo/public%20/x"] {
+    for path in
+        ["/foo/publicity", "/foo/public.evil", "/foo/public-old/x", "/foo/PUBLIC/x", "/foo/public%20/x"]
+    {
         let answer = raw(stack, path.as_bytes(), &[]).await;
         assert!(matches!(answer.status, 400 | 401) && !answer.is_foos(), "{path}: {}", answer.head);
     }
@@ -204,7 +208,8 @@ async fn ordinary_paths_pass_as_they_are() {
         let answer = raw(stack, target.as_bytes(), &line).await;
         assert_eq!(answer.status, 200, "{target}: {}", answer.head);
         let echo = answer.echo().expect("foo answers");
-        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         assert_eq!((echo["path"].as_str(), echo["query"].as_str()), (Some(path), query), "{target}");
     }
 }

@@ -109,7 +109,9 @@ async fn traefik_has_no_complaint_about_its_configuration() {
     let stack = Setup::demo().start().await;
     assert_eq!(Person::new(&stack).visit("/foo/public").await.status, 200);
     let log = stack.traefik_log();
-    let complaints: Vec<&str> =
-        log.lines().filter(|line| ["WRN", "ERR", "warn", "error"].iter().any(|word| line.contains(word))).collect();
+    let complaints: Vec<&str> = log
+        .lines()
+        .filter(|line| ["WRN", "ERR", "warn", "error"].iter().any(|word| line.contains(word)))
+        .collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
 }

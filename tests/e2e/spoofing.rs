@@ -118,7 +118,14 @@ async fn the_target_is_the_request_itself_whatever_the_client_says() {
 async fn connection_cannot_strip_what_the_decision_rests_on() {
     let stack = Stack::shared().await;
     let grace = Person::signed_in(stack, "grace@example.com").await;
-    let names = ["X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X-Auth-User", "X-Auth-Roles", "Cookie"];
+    let names = [
+        "X-Forwarded-Uri",
+        "X-Forwarded-Method",
+        "X-Forwarded-Host",
+        "X-Auth-User",
+        "X-Auth-Roles",
+        "Cookie",
+    ];
     for name in names {
         let lines = [format!("Cookie: {}", grace.cookie_line()), format!("Connection: {name}")];
         let answer = raw(stack, b"/foo/admin/x", &lines).await;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use thirtyfour::extensions::query::ElementQueryable as _;
-use thirtyfour::{By, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver, WebElement, WindowHandle};
+use thirtyfour::{
+    By, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver, WebElement, WindowHandle,
+};
 
 use super::{PATIENCE, Process, until};
 
@@ -18,11 +20,9 @@ pub(crate) struct Chrome {
 impl Chrome {
     /// Starts one.
     pub(crate) async fn start() -> Self {
-        let profile = TempDir::with_prefix_in(
-            format!("e2e-{}-", std::process::id()),
-            env!("CARGO_TARGET_TMPDIR"),
-        )
-        .unwrap();
+        let profile =
+            TempDir::with_prefix_in(format!("e2e-{}-", std::process::id()), env!("CARGO_TARGET_TMPDIR"))
+                .unwrap();
         let chromedriver = Path::new("/usr/bin/chromedriver");
         let process = Process::start("chromedriver", chromedriver, &["--port=0".into()], profile.path());
         let port = until("chromedriver's port", async || {
@@ -73,10 +73,13 @@ impl Chrome {
     }
 
     async fn element(&self, by: By) -> WebElement {
-        let found = self.driver.query(by.clone()).wait(PATIENCE, std::time::Duration::from_millis(100)).first().await;
+        let found =
+            self.driver.query(by.clone()).wait(PATIENCE, std::time::Duration::from_millis(100)).first().await;
         match found {
             Ok(element) => element,
-            Err(error) => panic!("{by:?} at {}: {error}\n{}", self.url().await, self.driver.source().await.unwrap()),
+            Err(error) => {
+                panic!("{by:?} at {}: {error}\n{}", self.url().await, self.driver.source().await.unwrap())
+            }
         }
     }
 
