@@ -87,6 +87,7 @@ pub(super) const PROVIDER: &[Key] = &[
     ("endpoint_hosts", List),
     ("algorithms", List),
     ("insecure_http", Flag),
+    ("stand_in", Flag),
 ];
 
 /// Sections that are documented for a later release: refused rather than ignored.
