@@ -88,6 +88,7 @@ pub(super) const PROVIDER: &[Key] = &[
     ("endpoint_hosts", List),
     ("algorithms", List),
     ("insecure_http", Flag),
+    ("stand_in", Flag),
 ];
 
 /// The keys of an entry of `bearer.issuers`.

@@ -38,10 +38,11 @@ impl ProviderKind {
     }
 }
 
-/// Checks every entry, and that their ids differ.
+/// Checks every entry, and that their ids differ. Where there is a real provider, no stand-in stays beside it: a
+/// stand-in believes everybody, so one left over would let anybody in.
 pub(super) fn all(tables: &[Table], faults: &mut Faults, warnings: &mut Vec<String>) -> Vec<Provider> {
     let mut seen: Vec<&str> = Vec::new();
-    let mut providers = Vec::new();
+    let mut providers: Vec<(bool, Provider)> = Vec::new();
     for table in tables {
         if let Some(id) = table.text("id") {
             if seen.contains(&id) {
@@ -53,9 +54,23 @@ pub(super) fn all(tables: &[Table], faults: &mut Faults, warnings: &mut Vec<Stri
             }
             seen.push(id);
         }
-        providers.extend(one(table, faults, warnings));
+        if let Some(provider) = one(table, faults, warnings) {
+            providers.push((table.flag("stand_in"), provider));
+        }
     }
-    providers
+    let real = tables.iter().any(|table| !table.flag("stand_in"));
+    providers.retain(|(stand_in, provider)| {
+        if *stand_in {
+            let id = &provider.id;
+            warnings.push(if real {
+                format!("providers.{id}.stand_in: left out, as there is another provider")
+            } else {
+                format!("providers.{id}.stand_in: a provider for demos, which may let anybody in")
+            });
+        }
+        !(*stand_in && real)
+    });
+    providers.into_iter().map(|(_, provider)| provider).collect()
 }
 
 fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option<Provider> {

@@ -622,6 +622,19 @@ fn kinds_bring_their_defaults() {
 }
 
 #[test]
+fn a_stand_in_gives_way_to_a_real_provider() {
+    let stand_in = "{ id: demo, kind: oidc, issuer: https://idp.example.com, client_id: x, stand_in: true }";
+    let ids = |config: &Config| config.providers.iter().map(|p| p.id.clone()).collect::<Vec<_>>();
+    let alone = load(&with_provider(stand_in)).unwrap();
+    assert_eq!(ids(&alone), ["demo"]);
+    assert!(alone.warnings.iter().any(|line| line.contains("may let anybody in")), "{:?}", alone.warnings);
+    let google = env(&[("GOOGLE_CLIENT_ID", "x"), ("GOOGLE_CLIENT_SECRET", "y")]);
+    let beside = google.load_with(&with_provider(stand_in)).unwrap();
+    assert_eq!(ids(&beside), ["google"]);
+    assert!(beside.warnings.iter().any(|line| line.contains("left out")), "{:?}", beside.warnings);
+}
+
+#[test]
 fn faults_of_all_parts_come_at_once() {
     let setup = env(&[("DOORWARD_AUDIT_DECISIONS", "some"), ("PEPPER", "x"), ("DOORWARD_NONSENSE", "x")]);
     let result = setup.load_with(
