@@ -87,8 +87,11 @@ impl Callers {
         if let Some(seen) = self.remembered.get(value)
             && *seen.audience == *self.cookies.audience(host)
             && Arc::ptr_eq(&seen.policy, policy)
-            && now < seen.payload.expires_at
         {
+            if now >= seen.payload.expires_at {
+                // Remembered, so that a clock set back does not bring it back.
+                self.known.ended(&seen.payload.sid);
+            }
             match self.known.confirm(&seen.known, seen.payload.idle(), now) {
                 Confirm::Holds => return Recognised::SignedIn(seen),
                 Confirm::Unchecked => return Recognised::Unchecked,
