@@ -10,9 +10,17 @@
 
 mod architecture;
 mod config_errors;
+mod cookies;
 mod docs;
+mod forward_auth;
+mod headers;
+mod hosts;
+mod http_framing;
 mod id_token;
 mod login;
+mod outages;
+mod paths;
+mod policy_live;
 mod provider_outages;
 mod redirects;
 mod sign_in;
