@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Method;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -23,6 +23,7 @@ use super::support::{Browser, Idp, Setup, query};
 /// The program, with everything it wrote to standard error.
 struct Program {
     child: Child,
+    client: Client,
     lines: Receiver<String>,
     written: Vec<String>,
     dir: TempDir,
@@ -45,6 +46,7 @@ impl Program {
             .args(["serve", "--config"])
             .arg(file)
             .env("RUST_LOG", "trace")
+            .env("DOORWARD_SERVER_DRAIN", "0s")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -67,16 +69,16 @@ impl Program {
             written.push(line);
         }
         let (address, ops) = found.unwrap();
-        Self { child, lines, written, dir, address, ops }
+        Self { child, client: client(), lines, written, dir, address, ops }
     }
 
     async fn metrics(&self) -> String {
-        let answer = client().get(format!("http://{}/metrics", self.ops)).send().await.unwrap();
+        let answer = self.client.get(format!("http://{}/metrics", self.ops)).send().await.unwrap();
         answer.text().await.unwrap()
     }
 
     fn ask(&self, uri: &str) -> reqwest::RequestBuilder {
-        client()
+        self.client
             .get(format!("http://{}/auth", self.address))
             .header("x-forwarded-for", "203.0.113.9")
             .header("x-forwarded-method", "GET")
