@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod bearer_jwt;
 mod config_errors;
 mod docs;
 mod id_token;
@@ -18,3 +19,4 @@ mod redirects;
 mod sign_in;
 mod store_contract;
 mod support;
+mod whois;
