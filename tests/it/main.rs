@@ -12,6 +12,7 @@ mod architecture;
 mod bearer_jwt;
 mod config_errors;
 mod docs;
+mod explain;
 mod id_token;
 mod login;
 mod provider_outages;
