@@ -9,8 +9,10 @@
 )]
 
 mod architecture;
+mod bearer_jwt;
 mod config_errors;
 mod docs;
+mod explain;
 mod id_token;
 mod login;
 mod provider_outages;
@@ -18,3 +20,4 @@ mod redirects;
 mod sign_in;
 mod store_contract;
 mod support;
+mod whois;
