@@ -16,8 +16,11 @@ fn corpus() -> Vec<String> {
     let pictures = [('␉', '\t'), ('␊', '\n'), ('␍', '\r'), ('␀', '\0'), ('␠', ' ')];
     let real = |c: char| pictures.iter().find(|(picture, _)| *picture == c).map_or(c, |(_, byte)| *byte);
     let text = include_str!("../fixtures/redirects.txt");
-    let lines: Vec<String> =
-        text.lines().filter(|line| !line.starts_with("# ")).map(|line| line.chars().map(real).collect()).collect();
+    let lines: Vec<String> = text
+        .lines()
+        .filter(|line| !line.starts_with("# "))
+        .map(|line| line.chars().map(real).collect())
+        .collect();
     assert!(lines.len() > 500, "the list is there: {}", lines.len());
     lines
 }
@@ -88,7 +91,13 @@ async fn what_is_allowed_comes_back_to_the_letter() {
 #[actix_web::test]
 async fn rd_twice_or_overlong_is_not_followed() {
     let gateway = Setup::with(Idp::shared()).and(HOSTS).start().await;
-    for twice in ["rd=/a&rd=/a", "rd=/a&rd=", "rd=/a&r%64=https://evil.test", "idp=p0&idp=p0", "rd=/&continue=a&continue=b"] {
+    for twice in [
+        "rd=/a&rd=/a",
+        "rd=/a&rd=",
+        "rd=/a&r%64=https://evil.test",
+        "idp=p0&idp=p0",
+        "rd=/&continue=a&continue=b",
+    ] {
         assert_eq!(where_it_leads(&gateway, twice).await, None, "{twice}");
     }
     let long = format!("rd=/{}", "a".repeat(4000));
@@ -137,7 +146,8 @@ async fn signing_out_leads_to_allowed_addresses_only() {
         let answer = Browser::new(&gateway).post(&format!("{HOME}logout"), &[("rd", rd)]).await;
         assert_eq!((answer.status, answer.location().as_str()), (303, to), "{rd}");
     }
-    let names = ["rd=https://evil.test", "post_logout_redirect_uri=https://evil.test", "returnTo=//evil.test"];
+    let names =
+        ["rd=https://evil.test", "post_logout_redirect_uri=https://evil.test", "returnTo=//evil.test"];
     for name in names {
         let mut ada = Browser::new(&gateway);
         ada.sign_in(HOME, "ada@example.com").await;
