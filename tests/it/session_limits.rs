@@ -177,7 +177,8 @@ async fn with_many_roles(policy: Option<String>) -> (Gateway, Browser, super::su
     let idp = Idp::start();
     idp.control(json!({ "auto_account": { "email": "ada@example.com", "name": "x".repeat(4096), "roles": many_roles() } }))
         .await;
-    let setup = Setup { policy, ..Setup::with(&idp) };
+    let setup = Setup::with(&idp);
+    let setup = policy.iter().fold(setup, |setup, policy| setup.policy(policy));
     let gateway = setup.start().await;
     let mut ada = Browser::new(&gateway);
     let answer = ada.visit(APP).await;
