@@ -21,17 +21,20 @@ use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http;
+use crate::http::bearers::Bearers;
 use crate::http::callers::Callers;
 use crate::http::identity_headers::IdentityHeaders;
 use crate::http::login::return_to::ReturnRules;
 use crate::http::pages::Pages;
 use crate::http::state::State;
 use crate::identity::assertion::Assertions;
+use crate::identity::bearer::Issuers;
 use crate::identity::ids::DecisionIds;
 use crate::identity::keyfile::KeyFile;
 use crate::identity::provider::Providers;
 use crate::identity::seal::KeyRing;
 use crate::identity::session::SessionCookies;
+use crate::identity::user_id::UserIds;
 use crate::policy::Policy;
 use crate::policy::live::{LivePolicy, Reload, Watch};
 use crate::store;
@@ -90,6 +93,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ops = running.ops_address.map(|address| address.to_string()),
         external_url = state.login.own_authority(),
         providers = state.providers.len(),
+        issuers = state.config.issuers.len(),
         policy = state.config.policy.file.as_ref().map(|file| file.display().to_string()),
         "doorward {} serves",
         env!("CARGO_PKG_VERSION")
@@ -210,6 +214,10 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     .context("pages")?;
     let callers =
         Callers::new(Arc::clone(&cookies), Arc::clone(&known), config.forward_auth.user_header_format);
+    let user_ids = UserIds::new(config.identity_ids().into_iter().map(str::to_owned).collect());
+    let issuers = Issuers::new(&config.issuers).map_err(|fault| anyhow!("bearer.issuers: {fault}"))?;
+    let bearers =
+        Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
     let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
     let metrics = Metrics::new(now, ids);
@@ -225,6 +233,8 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         known,
         cookies,
         callers,
+        bearers,
+        user_ids,
         assertions,
         providers,
         login,
@@ -243,7 +253,7 @@ pub fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow!("policy.file:\n{}", lines.join("\n"))
     };
-    let providers: Vec<String> = config.providers.iter().map(|provider| provider.id.clone()).collect();
+    let providers: Vec<String> = config.identity_ids().into_iter().map(str::to_owned).collect();
     match &config.policy.file {
         Some(file) => LivePolicy::open(file, &providers).map_err(listing),
         None => Policy::open_to_signed_in(&config.policy.public).map(LivePolicy::fixed).map_err(listing),
@@ -318,6 +328,7 @@ fn keep_house(state: &Data<State>, stop: &CancellationToken) {
                     for provider in state.providers.iter() {
                         provider.warm(state.clock.now()).await;
                     }
+                    state.bearers.issuers().warm(state.clock.now()).await;
                     continue;
                 }
                 _ = sweep.tick() => {}

@@ -211,6 +211,40 @@ impl Known {
         Confirm::Holds
     }
 
+    /// Who has this id, for callers without a session. Somebody who never signed in has no grants and is not
+    /// disabled, which is kept as well: a first sign-in is not told, and grants nothing. `None`: the store could not
+    /// be asked, or has been silent for longer than its grace.
+    pub async fn person(&self, id: &str, now: Timestamp) -> Option<Arc<KnownUser>> {
+        if self.grace_is_over(now) {
+            return None;
+        }
+        for _ in 0..ATTEMPTS {
+            let mark = self.marks.of(id);
+            let person = match self.user(id).await {
+                Ok(Some(user)) => user,
+                Ok(None) => {
+                    let nobody =
+                        Arc::new(KnownUser { id: id.to_owned(), granted: Vec::new(), disabled: false, mark });
+                    self.users.insert(id.to_owned(), Arc::clone(&nobody));
+                    nobody
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a user could not be looked up");
+                    return None;
+                }
+            };
+            if self.marks.hold(&person.mark) {
+                return Some(person);
+            }
+        }
+        None
+    }
+
+    /// Whether what is known of somebody is still so.
+    pub fn still_holds(&self, person: &KnownUser, now: Timestamp) -> bool {
+        self.marks.hold(&person.mark) && !self.grace_is_over(now)
+    }
+
     /// Makes a session known that this process has just written, unless anything changed since its sign-in
     /// began (then the store is asked at the first request).
     pub fn session_opened(&self, record: &SessionRecord, user: &UserRecord) {
