@@ -12,7 +12,6 @@
 )]
 
 mod bodies;
-mod browser;
 mod paths;
 mod sessions;
 mod sign_in;

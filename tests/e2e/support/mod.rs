@@ -1,6 +1,5 @@
 //! What the tests speak with: the programs, a person with cookies, raw bytes, a browser.
 
-mod chrome;
 mod person;
 mod process;
 mod raw;
@@ -8,7 +7,6 @@ mod stack;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use chrome::Chrome;
 pub(crate) use person::{Person, api, navigation};
 pub(crate) use process::Process;
 pub(crate) use raw::{Raw, raw};
