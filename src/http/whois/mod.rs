@@ -145,6 +145,10 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     /// Only who may ask as a proxy may ask here: the answers tell about people.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the refusal is the answer: it goes out at once, once a request"
+    )]
     fn new(request: &'a HttpRequest, state: &'a State) -> Result<Self, HttpResponse> {
         let reply = Reply::new(state, Dialect::Forwarded, state.ids.next(), state.clock.now());
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
