@@ -88,10 +88,8 @@ impl Callers {
             && *seen.audience == *self.cookies.audience(host)
             && Arc::ptr_eq(&seen.policy, policy)
         {
-            if now >= seen.payload.expires_at {
-                // Remembered, so that a clock set back does not bring it back.
-                self.known.ended(&seen.payload.sid);
-            }
+            // Whether its time is over is for `confirm` to say, which remembers that: a clock set back does not
+            // bring it back.
             match self.known.confirm(&seen.known, seen.payload.idle(), now) {
                 Confirm::Holds => return Recognised::SignedIn(seen),
                 Confirm::Unchecked => return Recognised::Unchecked,

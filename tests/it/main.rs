@@ -8,16 +8,23 @@
     reason = "a test that fails should say where, at once"
 )]
 
+mod account;
 mod architecture;
+mod bearer_jwt;
 mod config_errors;
 mod cookies;
 mod docs;
+mod explain;
 mod forward_auth;
+mod github;
+mod handover;
 mod headers;
 mod hosts;
 mod http_framing;
 mod id_token;
 mod login;
+mod logout;
+mod many_people;
 mod no_secrets;
 mod outages;
 mod paths;
@@ -25,6 +32,8 @@ mod policy_live;
 mod provider_outages;
 mod redirects;
 mod route_coverage;
+mod session_limits;
 mod sign_in;
 mod store_contract;
 mod support;
+mod whois;
