@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::callers::{Recognised, SignedIn};
 use super::csrf;
 use super::identity_headers::{USER, percent_encode};
-use super::login::logout::{display_name, provider_logout};
+use super::login::logout::provider_logout;
 use super::login::session_cookie;
 use super::pages::{Account, Page, Session, SignOutEverywhere, Trouble};
 use super::params::Params;
@@ -110,7 +110,8 @@ pub async fn ask_end_all(request: HttpRequest, state: Data<State>) -> HttpRespon
     match state.store.sessions_of(&who.payload.user_id, visit.now).await {
         Ok(sessions) => {
             let csrf = csrf::token(&visit, &who);
-            let page = SignOutEverywhere { who: display_name(&who), count: sessions.len(), csrf: &csrf };
+            let page =
+                SignOutEverywhere { who: who.caller.display_name(), count: sessions.len(), csrf: &csrf };
             visit.page(&Page::SignOutEverywhere(page), None)
         }
         Err(error) => {
@@ -202,10 +203,10 @@ fn user_header(who: &SignedIn) -> String {
 
 fn userinfo_json(who: &SignedIn) -> Value {
     json!({
-        "user_id": who.identity.user_id, "subject": who.identity.subject, "provider": who.identity.provider,
-        "email": who.identity.email, "name": who.identity.name,
-        "roles": who.identity.roles, "permissions": who.identity.permissions,
-        "method": who.identity.method.as_str(),
+        "user_id": who.caller.identity.user_id, "subject": who.caller.identity.subject, "provider": who.caller.identity.provider,
+        "email": who.caller.identity.email, "name": who.caller.identity.name,
+        "roles": who.caller.identity.roles, "permissions": who.caller.identity.permissions,
+        "method": who.caller.identity.method.as_str(),
         "signed_in_at": who.payload.signed_in_at.rfc3339(), "expires_at": who.payload.expires_at.rfc3339(),
     })
 }
@@ -235,11 +236,11 @@ fn view<'a>(
         provider: label(&session.provider),
     };
     Account {
-        name: who.identity.name.as_deref(),
-        email: who.identity.email.as_deref(),
-        user_id: &who.identity.user_id,
-        provider_label: label(&who.identity.provider),
-        roles: &who.identity.roles,
+        name: who.caller.identity.name.as_deref(),
+        email: who.caller.identity.email.as_deref(),
+        user_id: &who.caller.identity.user_id,
+        provider_label: label(&who.caller.identity.provider),
+        roles: &who.caller.identity.roles,
         signed_in_at: who.payload.signed_in_at,
         expires_at: who.payload.expires_at,
         idle: who.payload.idle(),

@@ -1,8 +1,11 @@
 //! SPEAKS HTTP, DECIDES NOTHING: every route of the gateway, in one table.
 
 pub mod account;
+pub mod bearers;
+pub mod caller;
 pub mod callers;
 pub mod cookie;
+pub mod credentials;
 pub mod csrf;
 pub mod forward_auth;
 pub mod forwarded;
@@ -11,10 +14,13 @@ pub mod identity_headers;
 pub mod login;
 pub mod pages;
 pub mod params;
+mod record;
 pub mod respond;
 pub mod state;
 pub mod static_files;
 pub mod visit;
+pub mod who;
+pub mod whois;
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{CookieContentSecurity, PersistentSession};
@@ -42,6 +48,7 @@ const MAX_FORM: usize = 64 * 1024;
 /// | route | for | guard |
 /// | --- | --- | --- |
 /// | `/auth`, `/auth/nginx` | proxies | peer in `server.trusted_proxies` |
+/// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
 /// | `{base}/`, `/userinfo`, `/sessions/…`, `/logout` | the signed-in person | session; forms: CSRF |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
@@ -53,6 +60,15 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
         .app_data(web::PayloadConfig::new(MAX_FORM))
         .route("/auth", web::route().to(forward_auth::forwarded))
         .route("/auth/nginx", web::route().to(forward_auth::nginx))
+        .service(
+            web::resource("/authenticate")
+                .route(web::get().to(whois::authenticate))
+                .route(web::post().to(whois::authenticate)),
+        )
+        .route("/authorize", web::post().to(whois::authorize))
+        .route("/access/v1/evaluation", web::post().to(whois::authzen::evaluation))
+        .route("/access/v1/evaluations", web::post().to(whois::authzen::evaluations))
+        .route("/.well-known/authzen-configuration", web::get().to(whois::authzen::configuration))
         .route("/healthz", web::get().to(health::healthz))
         .route("/readyz", web::get().to(health::readyz))
         .route("/", web::get().to(front_door))

@@ -126,7 +126,7 @@ impl Assertions {
     }
 
     /// Makes a new key when the newest is 30 days old, and stops publishing those that signed their last
-    /// assertion a day ago. Called at start and every hour.
+    /// assertion a day ago. Called at start and every few minutes.
     ///
     /// # Errors
     /// When the new key cannot be made or kept: the old one goes on.

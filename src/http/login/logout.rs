@@ -25,7 +25,7 @@ pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
     match visit.who().await {
         Recognised::SignedIn(who) => {
             let there = provider_logout(&visit, &who, false).await;
-            let page = SignOut { who: display_name(&who), csrf: &csrf::token(&visit, &who) };
+            let page = SignOut { who: who.caller.display_name(), csrf: &csrf::token(&visit, &who) };
             visit.page(&Page::SignOut(page), there.as_ref().map(Url::as_str))
         }
         Recognised::Unchecked => visit.trouble(Trouble::StoreDown, Then::Home),
@@ -107,10 +107,4 @@ pub(in crate::http) async fn provider_logout(
 fn at_home(visit: &Visit<'_>) -> Option<HttpResponse> {
     visit.elsewhere()?;
     visit.state.login.page("/logout").map(|page| visit.redirect(&page))
-}
-
-/// What to call a person who is signed in.
-pub(in crate::http) fn display_name(who: &SignedIn) -> &str {
-    let payload = &who.payload;
-    payload.email.as_deref().or(payload.name.as_deref()).unwrap_or(&payload.subject)
 }

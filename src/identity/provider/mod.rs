@@ -5,7 +5,6 @@
 //! ([`PendingAuth`], which the caller seals into a cookie and compares `state` with); [`Provider::finish`] turns
 //! the answer into a [`Person`] or says why not.
 
-mod compact;
 mod error;
 mod github;
 mod google;

@@ -119,11 +119,11 @@ fn decide(name: &'static str, rules: usize) -> anyhow::Result<Step> {
     let target = asked()?;
     let (roles, permissions) =
         (["staff".to_owned()], ["reports:read".to_owned(), "reports:write".to_owned()]);
-    let subject = Subject { roles: &roles, permissions: &permissions };
+    let subject = Subject { roles: &roles, permissions: &permissions, audiences: None };
     let decision = policy.find(&target).decide(Caller::Known(subject));
     ensure!(matches!(decision, Decision::Allow(_)), "{name}: {decision:?}");
     let once = move || {
-        let subject = Subject { roles: &roles, permissions: &permissions };
+        let subject = Subject { roles: &roles, permissions: &permissions, audiences: None };
         black_box(policy.find(black_box(&target)).decide(Caller::Known(subject)));
     };
     Ok(Step { name, once: Box::new(once) })
