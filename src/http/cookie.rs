@@ -7,10 +7,10 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
 /// Every value that the request carries for a cookie of exactly this name, in order.
 pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers.get_all(header::COOKIE).flat_map(pairs).filter_map(move |pair| {
-        let (found, value) = pair.split_once('=')?;
-        (found == name).then_some(value)
-    })
+    headers
+        .get_all(header::COOKIE)
+        .flat_map(pairs)
+        .filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// The `Cookie` header less our own cookies (raw names that start with one of `own`): what a service may see.

@@ -277,7 +277,8 @@ pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 /// `X!Auth!User`): CGI (RFC 3875 §4.1.18) and its heirs fold whatever is neither letter nor digit into one.
 fn is_alias(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if name.chars().all(is_plain) {
+    // Names are lower-case by now, and all protected ones begin with an `x`.
+    if !name.starts_with('x') || name.chars().all(is_plain) {
         return false;
     }
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
