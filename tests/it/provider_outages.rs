@@ -1,7 +1,6 @@
 //! Providers that are down, slow, or talk nonsense: a page with the right status within ten seconds, nobody signed
 //! in, and everybody who is signed in unharmed.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use doorward::identity::provider::Health;
@@ -13,8 +12,10 @@ const HOST: &str = "auth.example.test";
 
 #[actix_web::test]
 async fn a_provider_that_is_down_at_the_start_does_not_stop_it() {
-    // A port that nobody listens on, for now.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // A port that nobody listens on, for now: taken all the same, or a test beside this one would be given it.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     let mut setup = Setup::with(Idp::shared()).clock_stands_still();
     setup.issuers = vec![format!("http://127.0.0.1:{port}")];
     let gateway = setup.start().await;
@@ -31,6 +32,7 @@ async fn a_provider_that_is_down_at_the_start_does_not_stop_it() {
     let lines: Value = ready.json().await.unwrap();
     assert_eq!(lines["checks"][1]["status"], "failing", "{lines}");
 
+    drop(taken);
     let _idp = Idp::start_on(port);
     gateway.later(Duration::from_secs(2));
     let there = ada.sign_in(APP, "ada@example.com").await;
