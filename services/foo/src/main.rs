@@ -108,7 +108,10 @@ fn serve(config: &Config) -> Result<(Server, SocketAddr), String> {
 }
 
 fn routes(app: &mut web::ServiceConfig) {
+    // Three greetings, so that a policy can treat them differently: for people signed in, for all, for some.
     app.route("/", web::get().to(hello))
+        .route("/public", web::get().to(hello))
+        .route("/admin", web::get().to(hello))
         .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok") }))
         .route("/api/whoami", web::get().to(whoami))
         .route("/api/echo", web::to(echo::echo))
