@@ -194,7 +194,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.log");
         let audit = Audit::open(AuditDecisions::Denied, Some(&path)).unwrap();
-        let evil = "a\nb\r\x1b[2J\0\u{2028}\"}".to_owned() + &"x".repeat(10_000);
+        let evil = "a\nb\r\x1b[2J\0\u{2028}\"}".to_owned() + "x".repeat(10_000).as_str();
         audit.sign_in(
             &SignInEvent {
                 action: "sign_in_refused",

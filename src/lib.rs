@@ -3,7 +3,8 @@
 //!
 //! # Layout
 //!
-//! Modules in the order in which data flows; each imports only those above it.
+//! Modules in the order in which data flows; each imports only those above it
+//! (`tests/it/architecture.rs` holds that).
 //!
 //! | module | what it is |
 //! | --- | --- |
@@ -16,6 +17,7 @@
 //! | [`audit`] | what is written down |
 //! | [`http`] | speaks HTTP, decides nothing; [`http::forward_auth`] is the hot path, whole |
 //! | [`server`] | the only place that names adapters; the command line and the tests come in here |
+//! | [`cli`] | the command line: parse, dispatch, exit status |
 //!
 //! The life of a request is told in `docs/architecture.md`.
 #![forbid(unsafe_code)]

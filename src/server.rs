@@ -21,17 +21,20 @@ use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http;
+use crate::http::bearers::Bearers;
 use crate::http::callers::Callers;
 use crate::http::identity_headers::IdentityHeaders;
 use crate::http::login::return_to::ReturnRules;
 use crate::http::pages::Pages;
 use crate::http::state::State;
 use crate::identity::assertion::Assertions;
+use crate::identity::bearer::Issuers;
 use crate::identity::ids::DecisionIds;
 use crate::identity::keyfile::KeyFile;
 use crate::identity::provider::Providers;
 use crate::identity::seal::KeyRing;
 use crate::identity::session::SessionCookies;
+use crate::identity::user_id::UserIds;
 use crate::policy::Policy;
 use crate::policy::live::{LivePolicy, Reload, Watch};
 use crate::store;
@@ -42,6 +45,8 @@ use crate::telemetry::metrics::Metrics;
 const DRAIN: u64 = 30;
 /// How often a provider that could not be reached is asked again, and what is known of it refreshed.
 const WARM: Duration = Duration::from_secs(15);
+/// From the last accepted connection to closing those that asked nothing.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How often what ran out is forgotten and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(300);
 
@@ -74,7 +79,9 @@ impl Running {
     }
 }
 
-/// `doorward serve`: runs until SIGTERM or SIGINT. SIGHUP reloads the policy.
+/// `doorward serve`: runs until SIGTERM or SIGINT, then goes on for `server.drain` while saying that it is not
+/// ready, so that proxies and load balancers turn away by themselves; a second signal ends the waiting. SIGHUP
+/// reloads the policy.
 ///
 /// # Errors
 /// When it cannot start; the message names what to change.
@@ -86,6 +93,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ops = running.ops_address.map(|address| address.to_string()),
         external_url = state.login.own_authority(),
         providers = state.providers.len(),
+        issuers = state.config.issuers.len(),
         policy = state.config.policy.file.as_ref().map(|file| file.display().to_string()),
         "doorward {} serves",
         env!("CARGO_PKG_VERSION")
@@ -103,7 +111,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             }
         }
     }
-    tracing::info!("stopping: requests in flight are finished first");
+    tracing::info!("stopping: not ready any more, requests go on being answered");
+    state.leaving.store(true, Ordering::Relaxed);
+    tokio::select! {
+        () = tokio::time::sleep(state.config.server.drain) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // No new connections; those that were accepted get the answer to their first request.
+    running.main.pause().await;
+    tokio::time::sleep(LAST_WORDS).await;
     running.stop().await;
     tracing::info!("stopped");
     Ok(())
@@ -197,6 +214,10 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     .context("pages")?;
     let callers =
         Callers::new(Arc::clone(&cookies), Arc::clone(&known), config.forward_auth.user_header_format);
+    let user_ids = UserIds::new(config.identity_ids().into_iter().map(str::to_owned).collect());
+    let issuers = Issuers::new(&config.issuers).map_err(|fault| anyhow!("bearer.issuers: {fault}"))?;
+    let bearers =
+        Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
     let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
     let metrics = Metrics::new(now, ids);
@@ -212,6 +233,8 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         known,
         cookies,
         callers,
+        bearers,
+        user_ids,
         assertions,
         providers,
         login,
@@ -222,12 +245,15 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
 }
 
 /// The policy file, or "every signed-in user" where there is none.
-fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
+///
+/// # Errors
+/// Every fault of the file, a line each, and every test of it that fails.
+pub fn policy(config: &Config) -> anyhow::Result<LivePolicy> {
     let listing = |faults: Vec<crate::policy::Fault>| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow!("policy.file:\n{}", lines.join("\n"))
     };
-    let providers: Vec<String> = config.providers.iter().map(|provider| provider.id.clone()).collect();
+    let providers: Vec<String> = config.identity_ids().into_iter().map(str::to_owned).collect();
     match &config.policy.file {
         Some(file) => LivePolicy::open(file, &providers).map_err(listing),
         None => Policy::open_to_signed_in(&config.policy.public).map(LivePolicy::fixed).map_err(listing),
@@ -302,6 +328,7 @@ fn keep_house(state: &Data<State>, stop: &CancellationToken) {
                     for provider in state.providers.iter() {
                         provider.warm(state.clock.now()).await;
                     }
+                    state.bearers.issuers().warm(state.clock.now()).await;
                     continue;
                 }
                 _ = sweep.tick() => {}

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and with which exit status it is answered.
 
 mod check;
+mod health;
 mod keys;
 mod serve;
 
@@ -34,6 +35,12 @@ enum Command {
     /// Session keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Ask a running gateway whether it is well: exit status 0 or 1, within two seconds. For container health checks.
+    Health {
+        /// An http address on this machine.
+        #[arg(default_value = "http://127.0.0.1:8000/healthz")]
+        url: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,6 +85,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Err(faults) => refuse(&faults),
         },
         Command::Keys(Keys::New) => keys::new(),
+        Command::Health { url } => health::run(&url),
     }
 }
 

@@ -16,7 +16,7 @@ use super::raw::Raw;
 use super::table::{Table, Value};
 use super::{
     Audit, AuditDecisions, Config, ForwardAuth, LogFormat, Login, Ops, Pages, Policy, Server, Session,
-    StoreUrl, UserHeaderFormat, parse, provider, secret,
+    StoreUrl, UserHeaderFormat, bearer, parse, provider, secret,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -31,6 +31,7 @@ const LOGO_LIMIT: u64 = 64 * 1024;
 pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
     let mut warnings = Vec::new();
     let entries = std::mem::take(&mut raw.providers);
+    let bearer = std::mem::take(&mut raw.issuers);
     let mut section = |name: &str| raw.section(name).map(std::mem::take).unwrap_or_default();
 
     let data_dir =
@@ -38,6 +39,7 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
     let table = section("server");
     let server = server(&table, faults, &mut warnings);
     let providers = provider::all(&entries, faults, &mut warnings);
+    let issuers = bearer::all(&bearer, &providers, faults, &mut warnings);
     if !entries.is_empty() && table.written("external_url").is_none() {
         let message = "is missing; people can sign in only where browsers can reach the gateway: write its origin, \
             such as `https://auth.example.com`";
@@ -49,6 +51,7 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
         ops: ops(&section("ops"), faults),
         login: login(&section("login"), faults),
         providers,
+        issuers,
         policy: policy(&section("policy"), faults, &mut warnings),
         store: store(&section("store"), &data_dir, faults),
         forward_auth: forward_auth(&section("forward_auth"), faults),
@@ -117,6 +120,7 @@ fn server(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Ser
             .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000))),
         external_url,
         base_path: table.parse("base_path", faults, parse::base_path).unwrap_or_else(|| "/rbac".to_owned()),
+        drain: table.parse("drain", faults, parse::duration).unwrap_or(Duration::from_secs(2)),
         workers: table.parse("workers", faults, parse::workers).unwrap_or_else(parse::cores),
         trusted_proxies,
     }

@@ -3,10 +3,12 @@
 //! The variables are an argument, so tests never touch the process. An empty variable counts as unset: that is how
 //! Compose files pass on what was not set. A `DOORWARD_` variable that means nothing is a fault, as a misspelt key is.
 
+mod keycloak;
+
 use std::collections::BTreeMap;
 
 use super::fault::{Fault, Faults, did_you_mean};
-use super::keys::{Key, LATER, PREFIX, PROVIDER, SECTIONS, Shape, dotted, variable};
+use super::keys::{ISSUER, Key, LATER, PREFIX, PROVIDER, SECTIONS, Shape, dotted, variable};
 use super::raw::Raw;
 use super::table::{Table, Value};
 
@@ -20,10 +22,6 @@ const LATER_NAMES: &[&str] = &[
     "REDIS_PASSWORD_FILE",
     "REDIS_TLS",
     "REDIS_TLS_SKIP_VERIFY",
-    "KEYCLOAK_URL",
-    "KEYCLOAK_REALM",
-    "KEYCLOAK_DISCOVERY_URL",
-    "KEYCLOAK_AUDIENCE",
     "PEPPER",
     "PEPPER_FILE",
     "ADMIN_USER",
@@ -63,12 +61,23 @@ pub(super) fn apply(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut 
     }
     sections(env, raw, faults);
     google(env, raw, faults);
-    providers(ours(), raw, faults);
+    entries(ours(), &PROVIDERS, &mut raw.providers, faults);
+    keycloak::apply(env, raw, faults);
+    entries(ours(), &ISSUERS, &mut raw.issuers, faults);
 }
+
+/// A list of maps, and how variables name the keys of its entries: `DOORWARD_PROVIDERS_GOOGLE_CLIENT_ID`.
+struct List {
+    path: &'static str,
+    keys: &'static [Key],
+}
+
+const PROVIDERS: List = List { path: "providers", keys: PROVIDER };
+const ISSUERS: List = List { path: "bearer.issuers", keys: ISSUER };
 
 fn is_known(name: &str) -> bool {
     SECTIONS.iter().any(|(section, keys)| keys.iter().any(|(key, _)| variable(section, key) == name))
-        || provider_variable(name).is_some()
+        || [PROVIDERS, ISSUERS].iter().any(|list| list.variable(name).is_some())
 }
 
 /// Kubernetes and Docker links describe a service called `doorward` (or `redis`) in variables that look like ours.
@@ -97,10 +106,11 @@ fn refuse(name: &str, rest: &str, value: &str, faults: &mut Faults) {
         }
         return;
     }
-    let hint = if rest.starts_with("PROVIDERS_") {
+    let list = [PROVIDERS, ISSUERS].into_iter().find(|list| name.starts_with(&list.prefix()));
+    let hint = if let Some(List { path, keys }) = list {
         let keys: Vec<String> =
-            PROVIDER.iter().skip(1).map(|(key, _)| variable("providers.ID", key)).collect();
-        format!("; a provider's are {}", keys.join(", "))
+            keys.iter().skip(1).map(|(key, _)| variable(&format!("{path}.ID"), key)).collect();
+        format!("; those of an entry of `{path}` are {}", keys.join(", "))
     } else {
         let all: Vec<String> = SECTIONS
             .iter()
@@ -172,12 +182,17 @@ fn google(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut Faults) {
     }
 }
 
-/// `DOORWARD_PROVIDERS_GOOGLE_CLIENT_ID`: a key of the provider with that id; a new id makes a provider.
-fn providers<'a>(env: impl Iterator<Item = (&'a String, &'a String)>, raw: &mut Raw, faults: &mut Faults) {
+/// `DOORWARD_PROVIDERS_GOOGLE_CLIENT_ID`: a key of the entry with that id; a new id makes an entry.
+fn entries<'a>(
+    env: impl Iterator<Item = (&'a String, &'a String)>,
+    list: &List,
+    tables: &mut Vec<Table>,
+    faults: &mut Faults,
+) {
     let mut overs: BTreeMap<String, Table> = BTreeMap::new();
     for (name, value) in env {
-        let Some((id, key)) = provider_variable(name) else { continue };
-        let path = format!("providers.{id}");
+        let Some((id, key)) = list.variable(name) else { continue };
+        let path = format!("{}.{id}", list.path);
         let over = overs.entry(id).or_insert_with(|| Table::new(&path));
         put_value(name, value, key, over, faults);
     }
@@ -185,31 +200,37 @@ fn providers<'a>(env: impl Iterator<Item = (&'a String, &'a String)>, raw: &mut 
         if over.is_empty() {
             continue;
         }
-        over.refuse_pairs(PROVIDER, faults);
-        match raw.providers.iter_mut().find(|table| table.text("id") == Some(&id)) {
+        over.refuse_pairs(list.keys, faults);
+        match tables.iter_mut().find(|table| table.text("id") == Some(&id)) {
             Some(table) => table.overlay(over),
             None => {
                 let mut table = Table::new(&over.path);
                 table.set("id", Value::Text(id), "the environment");
                 table.overlay(over);
-                raw.providers.push(table);
+                tables.push(table);
             }
         }
     }
 }
 
-/// The provider's id and the key that a `DOORWARD_PROVIDERS_` variable is about. Ids have no `_`, so theirs stand
-/// for `-`; the longest key wins (`CLIENT_SECRET_FILE` over a made-up `…_FILE`).
-fn provider_variable(name: &str) -> Option<(String, &'static Key)> {
-    let rest = name.strip_prefix(PREFIX)?.strip_prefix("PROVIDERS_")?;
-    PROVIDER
-        .iter()
-        .skip(1)
-        .filter_map(|key| {
-            let id = rest.strip_suffix(key.0.to_ascii_uppercase().as_str())?.strip_suffix('_')?;
-            (!id.is_empty()).then(|| (id.to_ascii_lowercase().replace('_', "-"), key))
-        })
-        .max_by_key(|(_, key)| key.0.len())
+impl List {
+    fn prefix(&self) -> String {
+        variable(self.path, "")
+    }
+
+    /// The entry's id and the key that a variable is about. Ids have no `_`, so theirs stand for `-`; the longest
+    /// key wins (`CLIENT_SECRET_FILE` over a made-up `…_FILE`).
+    fn variable(&self, name: &str) -> Option<(String, &'static Key)> {
+        let rest = name.strip_prefix(&self.prefix())?;
+        self.keys
+            .iter()
+            .skip(1)
+            .filter_map(|key| {
+                let id = rest.strip_suffix(key.0.to_ascii_uppercase().as_str())?.strip_suffix('_')?;
+                (!id.is_empty()).then(|| (id.to_ascii_lowercase().replace('_', "-"), key))
+            })
+            .max_by_key(|(_, key)| key.0.len())
+    }
 }
 
 fn put(env: &BTreeMap<String, String>, name: &str, key: &Key, table: &mut Table, faults: &mut Faults) {

@@ -35,6 +35,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
             ("external_url", Text),
             ("base_path", Text),
             ("workers", Number),
+            ("drain", Number),
             ("trusted_proxies", List),
             ("insecure_trust_everyone", Flag),
             ("insecure_http_external_url", Flag),
@@ -87,10 +88,27 @@ pub(super) const PROVIDER: &[Key] = &[
     ("endpoint_hosts", List),
     ("algorithms", List),
     ("insecure_http", Flag),
+    ("stand_in", Flag),
+];
+
+/// The keys of an entry of `bearer.issuers`.
+pub(super) const ISSUER: &[Key] = &[
+    ("id", Text),
+    ("issuer", Text),
+    ("audiences", List),
+    ("roles_claims", List),
+    ("groups_claim", Text),
+    ("algorithms", List),
+    ("leeway", Number),
+    ("introspection_client_id", Text),
+    ("introspection_client_secret", Secret),
+    ("introspection_client_secret_file", Path),
+    ("endpoint_hosts", List),
+    ("insecure_http", Flag),
 ];
 
 /// Sections that are documented for a later release: refused rather than ignored.
-pub(super) const LATER: &[&str] = &["bearer", "tokens", "rate_limit", "admin"];
+pub(super) const LATER: &[&str] = &["tokens", "rate_limit", "admin"];
 
 /// What every variable of ours starts with.
 pub(super) const PREFIX: &str = "DOORWARD_";

@@ -4,6 +4,7 @@
 //! that know where they were written; `check` and `provider` make them into the [`Config`]. Every fault of all of
 //! them is reported at once.
 
+mod bearer;
 mod check;
 mod env;
 mod fault;
@@ -42,6 +43,8 @@ pub struct Config {
     pub login: Login,
     /// Who vouches for people, in order: the first one's `sub` is the user id as it stands.
     pub providers: Vec<Provider>,
+    /// Whose bearer tokens are believed.
+    pub issuers: Vec<Issuer>,
     /// Who may do what.
     pub policy: Policy,
     /// Where things are remembered.
@@ -59,6 +62,19 @@ pub struct Config {
 }
 
 impl Config {
+    /// The ids of all providers and issuers, each once: the first is the one whose `sub` is the user id as it
+    /// stands.
+    #[must_use]
+    pub fn identity_ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.providers.iter().map(|provider| provider.id.as_str()).collect();
+        for issuer in &self.issuers {
+            if !ids.contains(&issuer.id.as_str()) {
+                ids.push(&issuer.id);
+            }
+        }
+        ids
+    }
+
     /// Reads `file`, puts `env` over it, and checks the whole. The variables are handed in, not read from the
     /// process; secret files and the presence of other files are looked at.
     ///
@@ -100,6 +116,8 @@ pub struct Server {
     pub base_path: String,
     /// Threads that answer requests; one a processor unless set.
     pub workers: usize,
+    /// How long requests are still taken after the process was asked to stop.
+    pub drain: Duration,
     /// Peers that may ask for decisions and whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -177,6 +195,40 @@ pub struct Provider {
     pub algorithms: Vec<String>,
     /// Plain http to this provider beyond loopback.
     pub insecure_http: bool,
+}
+
+/// One entry of `bearer.issuers`.
+#[derive(Debug)]
+pub struct Issuer {
+    /// Short name in user ids and policies; that of the provider with the same issuer, if there is one.
+    pub id: String,
+    /// `iss`, exactly as tokens spell it.
+    pub issuer: String,
+    /// Tokens must be meant for one of these (`aud`); never empty.
+    pub audiences: Vec<String>,
+    /// Paths of the claims that hold roles (`realm_access.roles`).
+    pub roles_claims: Vec<String>,
+    /// Path of the claim that holds groups.
+    pub groups_claim: String,
+    /// Accepted signature algorithms, asymmetric only.
+    pub algorithms: Vec<String>,
+    /// How far its clock may be off.
+    pub leeway: Duration,
+    /// How to ask about tokens that are no JWT; without it there are none.
+    pub introspection: Option<Introspection>,
+    /// Hosts beside the issuer's that its endpoints may be on.
+    pub endpoint_hosts: Vec<String>,
+    /// Plain http to this issuer beyond loopback.
+    pub insecure_http: bool,
+}
+
+/// The client that asks an issuer about its tokens (RFC 7662).
+#[derive(Debug)]
+pub struct Introspection {
+    /// OAuth client id.
+    pub client_id: String,
+    /// OAuth client secret.
+    pub client_secret: SecretString,
 }
 
 /// `policy`.

@@ -38,10 +38,11 @@ impl ProviderKind {
     }
 }
 
-/// Checks every entry, and that their ids differ.
+/// Checks every entry, and that their ids differ. Where there is a real provider, no stand-in stays beside it: a
+/// stand-in believes everybody, so one left over would let anybody in.
 pub(super) fn all(tables: &[Table], faults: &mut Faults, warnings: &mut Vec<String>) -> Vec<Provider> {
     let mut seen: Vec<&str> = Vec::new();
-    let mut providers = Vec::new();
+    let mut providers: Vec<(bool, Provider)> = Vec::new();
     for table in tables {
         if let Some(id) = table.text("id") {
             if seen.contains(&id) {
@@ -53,9 +54,23 @@ pub(super) fn all(tables: &[Table], faults: &mut Faults, warnings: &mut Vec<Stri
             }
             seen.push(id);
         }
-        providers.extend(one(table, faults, warnings));
+        if let Some(provider) = one(table, faults, warnings) {
+            providers.push((table.flag("stand_in"), provider));
+        }
     }
-    providers
+    let real = tables.iter().any(|table| !table.flag("stand_in"));
+    providers.retain(|(stand_in, provider)| {
+        if *stand_in {
+            let id = &provider.id;
+            warnings.push(if real {
+                format!("providers.{id}.stand_in: left out, as there is another provider")
+            } else {
+                format!("providers.{id}.stand_in: a provider for demos, which may let anybody in")
+            });
+        }
+        !(*stand_in && real)
+    });
+    providers.into_iter().map(|(_, provider)| provider).collect()
 }
 
 fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option<Provider> {
@@ -78,10 +93,7 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
     let roles_claim = table.parse("roles_claim", faults, claim);
     let groups_claim = table.parse("groups_claim", faults, claim);
     let allowed_domains = table.each("allowed_domains", faults, parse::email_domain);
-    let endpoint_hosts = table.each("endpoint_hosts", faults, |text| {
-        parse::host_port(text)
-            .ok_or_else(|| format!("{} is no host; write one like `login.example.com`", shown(text)))
-    });
+    let endpoint_hosts = table.each("endpoint_hosts", faults, endpoint_host);
     let algorithms = table.each("algorithms", faults, algorithm);
     if table.list("algorithms").is_some_and(<[_]>::is_empty) {
         table.fault("algorithms", "is empty; write `[RS256]`, or take it out", faults);
@@ -137,7 +149,7 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
 }
 
 /// A key that must be there.
-fn required<T>(
+pub(super) fn required<T>(
     table: &Table,
     key: &str,
     hint: &str,
@@ -151,7 +163,7 @@ fn required<T>(
     table.parse(key, faults, parse)
 }
 
-fn id(text: &str) -> Result<String, String> {
+pub(super) fn id(text: &str) -> Result<String, String> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if (1..=32).contains(&text.len()) && text.bytes().all(fine) {
         return Ok(text.to_owned());
@@ -160,7 +172,13 @@ fn id(text: &str) -> Result<String, String> {
 }
 
 /// An issuer's or API's address: https; http on loopback, or where it was asked for.
-fn address(table: &Table, key: &str, text: &str, insecure: bool, faults: &mut Faults) -> Option<Url> {
+pub(super) fn address(
+    table: &Table,
+    key: &str,
+    text: &str,
+    insecure: bool,
+    faults: &mut Faults,
+) -> Option<Url> {
     let Some(url) = parse::web_address(text).filter(|_| !text.contains(['?', '#', '@'])) else {
         // Not shown: an address may carry a password.
         table.fault(
@@ -172,7 +190,7 @@ fn address(table: &Table, key: &str, text: &str, insecure: bool, faults: &mut Fa
     };
     if url.scheme() == "http" && !insecure && !parse::is_loopback(&url) {
         let message = "is plain http, so tokens could be read and changed on the way; write `https://…` \
-            (or set `insecure_http: true` on this provider)";
+            (or set `insecure_http: true` there)";
         table.fault(key, message, faults);
         return None;
     }
@@ -197,6 +215,12 @@ fn api_url(table: &Table, kind: ProviderKind, insecure: bool, faults: &mut Fault
     }
 }
 
+/// A host that endpoints may be on.
+pub(super) fn endpoint_host(text: &str) -> Result<String, String> {
+    parse::host_port(text)
+        .ok_or_else(|| format!("{} is no host; write one like `login.example.com`", shown(text)))
+}
+
 /// A scope token (RFC 6749 section 3.3).
 fn scope(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
@@ -205,14 +229,14 @@ fn scope(text: &str) -> Result<String, String> {
     Err(format!("{} is no scope; write one like `email`", shown(text)))
 }
 
-fn claim(text: &str) -> Result<String, String> {
+pub(super) fn claim(text: &str) -> Result<String, String> {
     if text.len() <= 256 && !text.chars().any(char::is_control) && !text.split('.').any(str::is_empty) {
         return Ok(text.to_owned());
     }
     Err(format!("{} is no path of a claim; write one like `realm_access.roles`", shown(text)))
 }
 
-fn algorithm(text: &str) -> Result<String, String> {
+pub(super) fn algorithm(text: &str) -> Result<String, String> {
     if ALGORITHMS.contains(&text) {
         return Ok(text.to_owned());
     }

@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_saphyr::{Options, Spanned};
 
 use super::fault::{Fault, Faults, did_you_mean};
-use super::keys::{Key, LATER, PROVIDER, SECTIONS, Shape, dotted};
+use super::keys::{ISSUER, Key, LATER, PROVIDER, SECTIONS, Shape, dotted};
 use super::table::{Table, Value};
 
 /// A node of the file, with the line it begins on.
@@ -91,22 +91,28 @@ impl<'de> Deserialize<'de> for Kind {
     }
 }
 
-/// What the file sets: one table a section, in the order of [`SECTIONS`], and one a provider.
+/// What the file sets: one table a section, in the order of [`SECTIONS`], one a provider and one an issuer.
 pub(super) struct Raw {
     pub(super) sections: Vec<Table>,
     pub(super) providers: Vec<Table>,
+    pub(super) issuers: Vec<Table>,
 }
 
 impl Raw {
     /// Nothing set.
     pub(super) fn empty() -> Self {
-        Self { sections: SECTIONS.iter().map(|(name, _)| Table::new(name)).collect(), providers: Vec::new() }
+        Self {
+            sections: SECTIONS.iter().map(|(name, _)| Table::new(name)).collect(),
+            providers: Vec::new(),
+            issuers: Vec::new(),
+        }
     }
 
-    /// Whether there is nothing to do with these settings: nobody can sign in, and no path is decided otherwise.
+    /// Whether there is nothing to do with these settings: nobody can sign in or bring a token, and no path is
+    /// decided otherwise.
     pub(super) fn is_idle(&mut self) -> bool {
         let decides = self.section("policy").is_some_and(|table| !table.is_empty());
-        self.providers.is_empty() && !decides
+        self.providers.is_empty() && self.issuers.is_empty() && !decides
     }
 
     /// The table of a section.
@@ -168,7 +174,10 @@ impl Reader<'_> {
                     "is not supported by this version yet; take it out",
                 ));
             } else if name == "providers" {
-                self.providers(node, raw, faults);
+                let hint = "`- { id: google, kind: google, client_id: … }`";
+                raw.providers = self.entries("providers", hint, node, PROVIDER, faults);
+            } else if name == "bearer" {
+                self.bearer(node, raw, faults);
             } else if let Some((_, keys)) = SECTIONS.iter().find(|(section, _)| *section == name) {
                 if let Some(table) = raw.section(&name) {
                     table.origin = Some(origin);
@@ -181,7 +190,8 @@ impl Reader<'_> {
             {
                 self.value(key, *shape, node, table, faults);
             } else {
-                let known = SECTIONS.iter().map(|(section, _)| *section).chain(["providers", "data_dir"]);
+                let known =
+                    SECTIONS.iter().map(|(section, _)| *section).chain(["providers", "bearer", "data_dir"]);
                 let home = SECTIONS.iter().find(|(_, keys)| keys.iter().any(|(key, _)| *key == name));
                 let hint = home.map_or_else(
                     || did_you_mean(&name, known),
@@ -192,24 +202,49 @@ impl Reader<'_> {
         }
     }
 
-    fn providers(&self, node: Node, raw: &mut Raw, faults: &mut Faults) {
-        let origin = self.at(node.line);
-        let entries = match node.kind {
+    /// The section that has nothing but a list in it.
+    fn bearer(&self, node: Node, raw: &mut Raw, faults: &mut Faults) {
+        let members = match node.kind {
             Kind::Null => return,
-            Kind::List(entries) => entries,
+            Kind::Map(members) => members,
             _ => {
-                let message = "must be a list: `- { id: google, kind: google, client_id: … }`";
-                faults.push(Fault::new("providers", Some(&origin), message));
+                let message = "must be a map: `bearer: { issuers: […] }`";
+                faults.push(Fault::new("bearer", Some(&self.at(node.line)), message));
                 return;
             }
         };
-        for (n, entry) in entries.into_iter().enumerate() {
-            let mut table = Table::new(&name_of(&entry, n));
-            table.origin = Some(self.at(entry.line));
-            self.table(entry, PROVIDER, &mut table, faults);
-            table.refuse_pairs(PROVIDER, faults);
-            raw.providers.push(table);
+        for (name, node) in members {
+            if name == "issuers" {
+                let hint = "`- { issuer: https://login.example.com/realms/main, audiences: [api] }`";
+                raw.issuers = self.entries("bearer.issuers", hint, node, ISSUER, faults);
+            } else {
+                let hint = did_you_mean(&name, ["issuers"]);
+                let message = format!("is not a known key{hint}");
+                faults.push(Fault::new(dotted("bearer", &name), Some(&self.at(node.line)), message));
+            }
         }
+    }
+
+    /// The entries of a list of maps, a table each.
+    fn entries(&self, list: &str, hint: &str, node: Node, keys: &[Key], faults: &mut Faults) -> Vec<Table> {
+        let entries = match node.kind {
+            Kind::Null => return Vec::new(),
+            Kind::List(entries) => entries,
+            _ => {
+                let message = format!("must be a list: {hint}");
+                faults.push(Fault::new(list, Some(&self.at(node.line)), message));
+                return Vec::new();
+            }
+        };
+        let mut tables = Vec::new();
+        for (n, entry) in entries.into_iter().enumerate() {
+            let mut table = Table::new(&name_of(list, &entry, n));
+            table.origin = Some(self.at(entry.line));
+            self.table(entry, keys, &mut table, faults);
+            table.refuse_pairs(keys, faults);
+            tables.push(table);
+        }
+        tables
     }
 
     fn table(&self, node: Node, keys: &[Key], table: &mut Table, faults: &mut Faults) {
@@ -274,13 +309,13 @@ impl Reader<'_> {
 }
 
 /// `providers.google`, or `providers[0]` for an entry without an id.
-fn name_of(entry: &Node, n: usize) -> String {
-    let Kind::Map(entries) = &entry.kind else { return format!("providers[{n}]") };
+fn name_of(list: &str, entry: &Node, n: usize) -> String {
+    let Kind::Map(entries) = &entry.kind else { return format!("{list}[{n}]") };
     entries
         .iter()
         .find_map(|(key, node)| match &node.kind {
-            Kind::Text(id) if key == "id" => Some(format!("providers.{}", id.escape_debug())),
+            Kind::Text(id) if key == "id" => Some(format!("{list}.{}", id.escape_debug())),
             _ => None,
         })
-        .unwrap_or_else(|| format!("providers[{n}]"))
+        .unwrap_or_else(|| format!("{list}[{n}]"))
 }

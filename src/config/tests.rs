@@ -1,3 +1,5 @@
+mod bearer;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -5,7 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use super::keys::{PROVIDER, SECTIONS, dotted, variable};
+use super::keys::{ISSUER, PROVIDER, SECTIONS, dotted, variable};
 use super::*;
 
 /// 32 different bytes, in base64.
@@ -271,7 +273,7 @@ fn strangers_are_all_reported_with_line_and_suggestion() {
 
 #[test]
 fn what_comes_later_is_refused_not_ignored() {
-    for section in ["bearer", "tokens", "rate_limit", "admin"] {
+    for section in ["tokens", "rate_limit", "admin"] {
         let line = fault(&format!("{section}: {{ x: 1 }}\n"));
         assert!(
             line.starts_with(&format!("`{section}` (doorward.yaml:1): is not supported by this version"))
@@ -283,8 +285,6 @@ fn what_comes_later_is_refused_not_ignored() {
     for name in [
         "REDIS_HOST",
         "REDIS_PASSWORD",
-        "KEYCLOAK_URL",
-        "KEYCLOAK_AUDIENCE",
         "PEPPER",
         "ADMIN_USER",
         "ADMIN_PASS",
@@ -622,17 +622,30 @@ fn kinds_bring_their_defaults() {
 }
 
 #[test]
+fn a_stand_in_gives_way_to_a_real_provider() {
+    let stand_in = "{ id: demo, kind: oidc, issuer: https://idp.example.com, client_id: x, stand_in: true }";
+    let ids = |config: &Config| config.providers.iter().map(|p| p.id.clone()).collect::<Vec<_>>();
+    let alone = load(&with_provider(stand_in)).unwrap();
+    assert_eq!(ids(&alone), ["demo"]);
+    assert!(alone.warnings.iter().any(|line| line.contains("may let anybody in")), "{:?}", alone.warnings);
+    let google = env(&[("GOOGLE_CLIENT_ID", "x"), ("GOOGLE_CLIENT_SECRET", "y")]);
+    let beside = google.load_with(&with_provider(stand_in)).unwrap();
+    assert_eq!(ids(&beside), ["google"]);
+    assert!(beside.warnings.iter().any(|line| line.contains("left out")), "{:?}", beside.warnings);
+}
+
+#[test]
 fn faults_of_all_parts_come_at_once() {
     let setup = env(&[("DOORWARD_AUDIT_DECISIONS", "some"), ("PEPPER", "x"), ("DOORWARD_NONSENSE", "x")]);
     let result = setup.load_with(
         "server: { listen: x, external_url: x }\nsession: { lifetime: x, idle: x }\nstore: { url: x }\n\
-         bearer: {}\nproviders: [{ id: X, kind: y, issuer: z, client_id: c }]\n",
+         tokens: {}\nproviders: [{ id: X, kind: y, issuer: z, client_id: c }]\n",
     );
     let keys: Vec<String> = result.unwrap_err().iter().map(|fault| fault.key().to_owned()).collect();
     assert_eq!(
         keys,
         [
-            "bearer",
+            "tokens",
             "DOORWARD_NONSENSE",
             "PEPPER",
             "server.external_url",
@@ -739,17 +752,21 @@ fn the_documentation_has_every_key() {
         let row = format!("| `{key}` | `{variable}` |");
         assert!(text.contains(&row), "{row} is not in docs/configuration.md");
     }
-    for (key, _) in PROVIDER {
+    for (key, _) in PROVIDER.iter().chain(ISSUER) {
         assert!(text.contains(&format!("\n| `{key}` |")), "{key} is not in docs/configuration.md");
     }
     for line in text.lines().filter_map(|line| line.strip_prefix("| `")) {
         let name = line.split('`').next().unwrap_or_default();
         let known =
             SECTIONS.iter().any(|(section, keys)| keys.iter().any(|(key, _)| dotted(section, key) == name))
-                || PROVIDER.iter().any(|(key, _)| *key == name)
+                || PROVIDER.iter().chain(ISSUER).any(|(key, _)| *key == name)
                 || [
                     "GOOGLE_CLIENT_ID",
                     "GOOGLE_CLIENT_SECRET",
+                    "KEYCLOAK_DISCOVERY_URL",
+                    "KEYCLOAK_URL",
+                    "KEYCLOAK_REALM",
+                    "KEYCLOAK_AUDIENCE",
                     "ROLE_MAPPING_FILE",
                     "DOORWARD_CONFIG",
                     "RUST_LOG",

@@ -1,5 +1,7 @@
 //! The signed-in person's own pages: who I am, where I am signed in, sign out there.
 
+use std::sync::Arc;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -8,8 +10,10 @@ use serde_json::{Value, json};
 use super::callers::{Recognised, SignedIn};
 use super::csrf;
 use super::identity_headers::{USER, percent_encode};
-use super::login::logout::{display_name, gone, provider_logout};
+use super::login::logout::provider_logout;
+use super::login::session_cookie;
 use super::pages::{Account, Page, Session, SignOutEverywhere, Trouble};
+use super::params::Params;
 use super::state::State;
 use super::visit::{Then, Visit};
 use crate::identity::provider::Provider;
@@ -23,10 +27,9 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
     {
         return visit.redirect(&home);
     }
-    let who = match visit.who().await {
-        Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
-        Recognised::Nobody => return sign_in_first(&visit),
+    let who = match signed_in(&visit).await {
+        Ok(who) => who,
+        Err(answer) => return answer,
     };
     let sessions = match state.store.sessions_of(&who.payload.user_id, visit.now).await {
         Ok(sessions) => sessions,
@@ -72,17 +75,10 @@ pub async fn userinfo(request: HttpRequest, state: Data<State>) -> HttpResponse 
 /// `POST {base}/sessions/end`: signs one of the person's own sessions out.
 pub async fn end_one(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let visit = Visit::new(&request, &state);
-    let Some(params) = csrf::form(&body, &["csrf", "id"]) else {
-        return visit.trouble(Trouble::BadRequest, Then::Home);
+    let (who, params) = match form_of(&visit, &body, &["csrf", "id"]).await {
+        Ok(form) => form,
+        Err(answer) => return answer,
     };
-    let who = match visit.who().await {
-        Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
-        Recognised::Nobody => return sign_in_first(&visit),
-    };
-    if !csrf::allows(&visit, &who, &params) {
-        return visit.trouble(Trouble::Forged, Then::Home);
-    }
     let Some(id) = params.get("id").and_then(SessionId::parse) else {
         return visit.trouble(Trouble::BadRequest, Then::Home);
     };
@@ -107,15 +103,15 @@ pub async fn end_one(request: HttpRequest, state: Data<State>, body: Bytes) -> H
 /// `GET {base}/sessions/end-all`: says what will happen, and to whom.
 pub async fn ask_end_all(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let visit = Visit::new(&request, &state);
-    let who = match visit.who().await {
-        Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
-        Recognised::Nobody => return sign_in_first(&visit),
+    let who = match signed_in(&visit).await {
+        Ok(who) => who,
+        Err(answer) => return answer,
     };
     match state.store.sessions_of(&who.payload.user_id, visit.now).await {
         Ok(sessions) => {
             let csrf = csrf::token(&visit, &who);
-            let page = SignOutEverywhere { who: display_name(&who), count: sessions.len(), csrf: &csrf };
+            let page =
+                SignOutEverywhere { who: who.caller.display_name(), count: sessions.len(), csrf: &csrf };
             visit.page(&Page::SignOutEverywhere(page), None)
         }
         Err(error) => {
@@ -128,17 +124,10 @@ pub async fn ask_end_all(request: HttpRequest, state: Data<State>) -> HttpRespon
 /// `POST {base}/sessions/end-all`: signs the person out everywhere.
 pub async fn end_all(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let visit = Visit::new(&request, &state);
-    let Some(params) = csrf::form(&body, &["csrf"]) else {
-        return visit.trouble(Trouble::BadRequest, Then::Home);
+    let (who, _) = match form_of(&visit, &body, &["csrf"]).await {
+        Ok(form) => form,
+        Err(answer) => return answer,
     };
-    let who = match visit.who().await {
-        Recognised::SignedIn(who) => who,
-        Recognised::Unchecked => return visit.trouble(Trouble::StoreDown, Then::Home),
-        Recognised::Nobody => return sign_in_first(&visit),
-    };
-    if !csrf::allows(&visit, &who, &params) {
-        return visit.trouble(Trouble::Forged, Then::Home);
-    }
     match state.store.end_sessions_of(&who.payload.user_id).await {
         Ok(ended) => {
             for session in &ended {
@@ -154,12 +143,36 @@ pub async fn end_all(request: HttpRequest, state: Data<State>, body: Bytes) -> H
     }
 }
 
+/// Hands a page its person: without one it cannot be written.
+async fn signed_in(visit: &Visit<'_>) -> Result<Arc<SignedIn>, HttpResponse> {
+    match visit.who().await {
+        Recognised::SignedIn(who) => Ok(who),
+        Recognised::Unchecked => Err(visit.trouble(Trouble::StoreDown, Then::Home)),
+        Recognised::Nobody => Err(sign_in_first(visit)),
+    }
+}
+
+/// Hands an action its person and its form, when the form is theirs.
+async fn form_of(
+    visit: &Visit<'_>,
+    body: &[u8],
+    names: &[&'static str],
+) -> Result<(Arc<SignedIn>, Params), HttpResponse> {
+    let params = csrf::form(body, names).ok_or_else(|| visit.trouble(Trouble::BadRequest, Then::Home))?;
+    let who = signed_in(visit).await?;
+    if csrf::allows(visit, &who, &params) {
+        Ok((who, params))
+    } else {
+        Err(visit.trouble(Trouble::Forged, Then::Home))
+    }
+}
+
 fn back_home(visit: &Visit<'_>, signed_out: bool) -> HttpResponse {
     let page = visit.state.login.page(if signed_out { "/logout" } else { "/" });
     let mut builder = visit.redirecting(page.as_deref().unwrap_or("/"));
     builder.status(StatusCode::SEE_OTHER);
     if signed_out {
-        builder.append_header((header::SET_COOKIE, gone(visit)));
+        builder.append_header((header::SET_COOKIE, session_cookie::gone(visit)));
     }
     builder.finish()
 }
@@ -190,10 +203,10 @@ fn user_header(who: &SignedIn) -> String {
 
 fn userinfo_json(who: &SignedIn) -> Value {
     json!({
-        "user_id": who.identity.user_id, "subject": who.identity.subject, "provider": who.identity.provider,
-        "email": who.identity.email, "name": who.identity.name,
-        "roles": who.identity.roles, "permissions": who.identity.permissions,
-        "method": who.identity.method.as_str(),
+        "user_id": who.caller.identity.user_id, "subject": who.caller.identity.subject, "provider": who.caller.identity.provider,
+        "email": who.caller.identity.email, "name": who.caller.identity.name,
+        "roles": who.caller.identity.roles, "permissions": who.caller.identity.permissions,
+        "method": who.caller.identity.method.as_str(),
         "signed_in_at": who.payload.signed_in_at.rfc3339(), "expires_at": who.payload.expires_at.rfc3339(),
     })
 }
@@ -223,11 +236,11 @@ fn view<'a>(
         provider: label(&session.provider),
     };
     Account {
-        name: who.identity.name.as_deref(),
-        email: who.identity.email.as_deref(),
-        user_id: &who.identity.user_id,
-        provider_label: label(&who.identity.provider),
-        roles: &who.identity.roles,
+        name: who.caller.identity.name.as_deref(),
+        email: who.caller.identity.email.as_deref(),
+        user_id: &who.caller.identity.user_id,
+        provider_label: label(&who.caller.identity.provider),
+        roles: &who.caller.identity.roles,
         signed_in_at: who.payload.signed_in_at,
         expires_at: who.payload.expires_at,
         idle: who.payload.idle(),

@@ -4,16 +4,15 @@
 //! later one finds the result by the cookie's bytes and only confirms, with a few atomic loads, that it still
 //! holds: the session was not ended, the user not changed, the policy not replaced, no limit passed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::HeaderMap;
 use quick_cache::sync::Cache;
 
+use super::caller::Caller;
 use super::cookie;
-use super::identity_headers::IdentityHeaders;
 use crate::clock::Timestamp;
 use crate::config::UserHeaderFormat;
-use crate::identity::assertion::{Assertions, REUSE};
 use crate::identity::session::{Payload, SessionCookies};
 use crate::identity::{Identity, Method};
 use crate::policy::{Facts, Policy};
@@ -23,51 +22,16 @@ use crate::store::known::{Confirm, Known, KnownSession, Standing};
 const REMEMBERED: usize = 20_000;
 /// A browser sends one; a few more are looked at, so that a planted one cannot hide the real one.
 const MAX_CANDIDATES: usize = 4;
-/// Services that one session holds a signed assertion for at a time.
-const MAX_ASSERTIONS: usize = 32;
 
 /// A signed-in caller, ready to be answered.
 pub struct SignedIn {
     /// What the cookie says.
     pub payload: Payload,
-    /// Who it is, with roles and permissions.
-    pub identity: Identity,
-    /// The identity as response headers.
-    pub headers: IdentityHeaders,
+    /// Who it is.
+    pub caller: Caller,
     known: Arc<KnownSession>,
     audience: Box<str>,
     policy: Arc<Policy>,
-    assertions: Mutex<Vec<Minted>>,
-}
-
-struct Minted {
-    service: Box<str>,
-    at: Timestamp,
-    value: HeaderValue,
-}
-
-impl SignedIn {
-    /// The signed assertion for one service, made at most once a minute. `None` when signing fails, which is
-    /// logged: the header then goes out empty, and a service that demands it refuses.
-    pub fn assertion(&self, service: &str, signer: &Assertions, now: Timestamp) -> Option<HeaderValue> {
-        let mut minted = self.assertions.lock().unwrap_or_else(PoisonError::into_inner);
-        minted.retain(|entry| now.since(entry.at) < REUSE && entry.at <= now);
-        if let Some(entry) = minted.iter().find(|entry| &*entry.service == service) {
-            return Some(entry.value.clone());
-        }
-        let value = match signer.mint(&self.identity, service, now) {
-            Ok(token) => HeaderValue::from_str(&token).ok()?,
-            Err(error) => {
-                tracing::error!(%error, "no identity assertion");
-                return None;
-            }
-        };
-        if minted.len() >= MAX_ASSERTIONS {
-            minted.remove(0);
-        }
-        minted.push(Minted { service: service.into(), at: now, value: value.clone() });
-        Some(value)
-    }
 }
 
 /// What the session cookies of a request amount to.
@@ -165,11 +129,9 @@ impl Callers {
         }
         let identity = identity_of(&payload, &known, policy);
         let signed_in = Arc::new(SignedIn {
-            headers: IdentityHeaders::of(&identity, self.format),
+            caller: Caller::new(identity, None, self.format),
             audience: self.cookies.audience(host).into(),
-            assertions: Mutex::default(),
             policy: Arc::clone(policy),
-            identity,
             known,
             payload,
         });

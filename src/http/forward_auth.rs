@@ -11,54 +11,34 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use tracing::Instrument as _;
 
-use super::callers::{Recognised, SignedIn};
-use super::forwarded::{self, Asked, BadQuestion, Dialect, Question};
+use super::forwarded::{self, Asked, BadQuestion, Dialect, Presence, Question};
+use super::record::{About, write_down};
 use super::respond::Reply;
 use super::state::State;
+use super::who::Who;
 use crate::audit;
 use crate::clock::Timestamp;
-use crate::policy::decision::{Caller, Decision, Permit, Subject};
+use crate::policy::decision::{Decision, Permit};
 use crate::policy::target::{Host, Scheme, Target};
 use crate::policy::{self, Found, Policy};
 use crate::telemetry::metrics::Outcome;
+use crate::telemetry::request_span;
 
 /// `/auth`: Traefik's `forwardAuth` and Caddy's `forward_auth`.
 pub async fn forwarded(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    answer(&request, &state, Dialect::Forwarded).await
+    traced(&request, &state, Dialect::Forwarded).await
 }
 
 /// `/auth/nginx`: nginx's `auth_request`.
 pub async fn nginx(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    answer(&request, &state, Dialect::Original).await
+    traced(&request, &state, Dialect::Original).await
 }
 
-/// Who asks, as far as it was found out; see [`Caller`] for why these are four.
-pub(super) enum Who {
-    Anonymous,
-    Wrong,
-    Unchecked,
-    Known(Arc<SignedIn>),
-}
-
-impl Who {
-    fn to_policy(&self) -> Caller<'_> {
-        match self {
-            Self::Anonymous => Caller::Anonymous,
-            Self::Wrong => Caller::Wrong,
-            Self::Unchecked => Caller::Unchecked,
-            Self::Known(who) => {
-                Caller::Known(Subject { roles: &who.identity.roles, permissions: &who.identity.permissions })
-            }
-        }
-    }
-
-    pub(super) fn signed_in(&self) -> Option<&SignedIn> {
-        match self {
-            Self::Known(who) => Some(who),
-            _ => None,
-        }
-    }
+async fn traced(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    answer(request, state, dialect).instrument(request_span("decision", parent)).await
 }
 
 async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
@@ -77,6 +57,8 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
         Question::WholeHost(host) => {
             let whole = policy.whole_host(host);
             let who = identify(state, &asked, host, &policy, whole.ignores_authorization(), now).await;
+            let who =
+                if whole.is_public() && !whole.is_meant(who.to_policy()) { Who::Anonymous } else { who };
             let decision = whole.decide(who.to_policy());
             return conclude(&reply, &asked, None, None, &who, decision);
         }
@@ -87,11 +69,13 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
     }
     let found = policy.find(policy::Question { target, preflight: asked.preflight, upgrade: asked.upgrade });
     let who = identify(state, &asked, target.host(), &policy, found.ignores_authorization(), now).await;
+    // Nobody is turned away from what is public, and a token for others tells this service nothing.
+    let who = if found.is_public() && !found.is_meant(who.to_policy()) { Who::Anonymous } else { who };
     let decision = found.decide(who.to_policy());
     conclude(&reply, &asked, Some(target), Some(&found), &who, decision)
 }
 
-/// An `Authorization` header wins and is never followed by a fallback; else the session cookie speaks.
+/// Who asks, by the credential that the service's rules let speak.
 async fn identify(
     state: &State,
     asked: &Asked<'_>,
@@ -100,15 +84,8 @@ async fn identify(
     ignore_authorization: bool,
     now: Timestamp,
 ) -> Who {
-    if asked.authorization.is_present() && !ignore_authorization {
-        // No kind of bearer credential is accepted by this version.
-        return Who::Wrong;
-    }
-    match state.callers.recognise(asked.headers, host.as_str(), policy, now).await {
-        Recognised::Nobody => Who::Anonymous,
-        Recognised::Unchecked => Who::Unchecked,
-        Recognised::SignedIn(who) => Who::Known(who),
-    }
+    let authorization = if ignore_authorization { Presence::Absent } else { asked.authorization };
+    Who::identify(state, authorization, asked.headers, host.as_str(), policy, now).await
 }
 
 fn conclude(
@@ -119,38 +96,25 @@ fn conclude(
     who: &Who,
     decision: Decision,
 ) -> HttpResponse {
-    let outcome = outcome_of(&decision, who);
-    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
-    let state = reply.state;
-    state.metrics.decision(outcome, reply.began.elapsed());
-    if state.audit.wants(outcome) || shadow.is_some() {
-        let rule = found.and_then(Found::rule);
-        let line = audit::Decision {
-            decision_id: reply.id.as_str(),
-            outcome,
-            reason: reason_of(&decision),
-            rule: rule.map(|rule| rule.id.as_str()),
-            rule_at: rule.map(|rule| format!("{}:{}", rule.file, rule.line)),
-            service: found.and_then(Found::service),
-            shadow: shadow.as_ref().map(|decision| outcome_of(decision, who)),
-            method: target.map(Target::method),
-            host: match &asked.question {
-                Question::Route(target) => Some(target.host().as_str()),
-                Question::WholeHost(host) => Some(host.as_str()),
-            },
-            path: target.map(Target::path),
-            user_id: who.signed_in().map(|who| who.identity.user_id.as_str()),
-            auth_method: who.signed_in().map(|who| who.identity.method.as_str()),
-            client: Some(asked.client),
-            request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
-        };
-        state.audit.decision(&line, reply.now);
-    }
+    let about = About {
+        id: &reply.id,
+        method: target.map(Target::method),
+        host: Some(match &asked.question {
+            Question::Route(target) => target.host().as_str(),
+            Question::WholeHost(host) => host.as_str(),
+        }),
+        path: target.map(Target::path),
+        client: asked.client,
+        request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
+        began: reply.began,
+        now: reply.now,
+    };
+    write_down(reply.state, &about, found, who, &decision);
     match decision {
         Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit),
         Decision::Challenge => reply.challenge(target, asked.navigation),
         Decision::Invalid => reply.invalid_credential(),
-        Decision::Deny(reason) => reply.forbidden(target, &reason, who.signed_in(), asked.navigation),
+        Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.navigation),
         Decision::Unreadable => reply.bad_request("the path can be read in more than one way"),
         Decision::Unavailable => reply.unavailable(),
     }
@@ -166,10 +130,10 @@ fn allow(
 ) -> HttpResponse {
     let service = found.and_then(Found::service).or_else(|| target.map(|target| target.host().as_str()));
     let assertion = who
-        .signed_in()
+        .caller()
         .zip(service)
         .and_then(|(who, service)| who.assertion(service, &reply.state.assertions, reply.now));
-    reply.allowed(permit, who.signed_in(), assertion, asked.headers)
+    reply.allowed(permit, who.caller(), assertion, asked.headers)
 }
 
 fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse {
@@ -200,27 +164,5 @@ fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse 
     match bad {
         BadQuestion::Untrusted => reply.untrusted(),
         _ => reply.bad_request(&bad.to_string()),
-    }
-}
-
-fn outcome_of(decision: &Decision, who: &Who) -> Outcome {
-    match decision {
-        Decision::Allow(_) if matches!(who, Who::Known(_)) => Outcome::Allowed,
-        Decision::Allow(_) => Outcome::Anonymous,
-        Decision::Challenge => Outcome::Challenged,
-        Decision::Invalid => Outcome::Unauthorized,
-        Decision::Deny(_) => Outcome::Forbidden,
-        Decision::Unreadable => Outcome::Unreadable,
-        Decision::Unavailable => Outcome::Unavailable,
-    }
-}
-
-fn reason_of(decision: &Decision) -> Option<String> {
-    match decision {
-        Decision::Deny(reason) => Some(reason.to_string()),
-        Decision::Unreadable => Some("the path can be read in more than one way".into()),
-        Decision::Invalid => Some("the credential presented is not valid".into()),
-        Decision::Unavailable => Some("the session could not be checked: the store does not answer".into()),
-        Decision::Allow(_) | Decision::Challenge => None,
     }
 }

@@ -33,13 +33,16 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
         Ok(()) => json!({ "name": "store", "status": "ok" }),
         Err(_) => json!({ "name": "store", "status": "failing" }),
     }];
-    lines.extend(state.providers.iter().map(|provider| {
-        let (status, since) = match provider.health() {
+    let others =
+        state.providers.iter().map(|provider| (format!("provider {}", provider.id()), provider.health()));
+    let issuers = state.bearers.issuers().health().map(|(id, health)| (format!("issuer {id}"), health));
+    lines.extend(others.chain(issuers).map(|(name, health)| {
+        let (status, since) = match health {
             Health::Ready => ("ok", None),
             Health::NotYetAsked => ("not asked yet", None),
             Health::Failing { since, .. } => ("failing", Some(since.rfc3339())),
         };
-        line(json!({ "name": format!("provider {}", provider.id()), "status": status, "since": since }))
+        line(json!({ "name": name, "status": status, "since": since }))
     }));
     let faults = state.policy.last_fault().map(|faults| faults.len());
     lines.push(line(json!({

@@ -1,8 +1,11 @@
 //! SPEAKS HTTP, DECIDES NOTHING: every route of the gateway, in one table.
 
 pub mod account;
+pub mod bearers;
+pub mod caller;
 pub mod callers;
 pub mod cookie;
+pub mod credentials;
 pub mod csrf;
 pub mod forward_auth;
 pub mod forwarded;
@@ -11,10 +14,13 @@ pub mod identity_headers;
 pub mod login;
 pub mod pages;
 pub mod params;
+mod record;
 pub mod respond;
 pub mod state;
 pub mod static_files;
 pub mod visit;
+pub mod who;
+pub mod whois;
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{CookieContentSecurity, PersistentSession};
@@ -26,11 +32,13 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
+use tracing::Instrument as _;
 
 use self::login::{backchannel, callback, handover, logout, start};
 use self::pages::Trouble;
 use self::state::State;
 use self::visit::{Then, Visit};
+use crate::telemetry::request_span;
 
 /// Forms of ours are small; whatever is larger is refused before it is read.
 const MAX_FORM: usize = 64 * 1024;
@@ -40,6 +48,7 @@ const MAX_FORM: usize = 64 * 1024;
 /// | route | for | guard |
 /// | --- | --- | --- |
 /// | `/auth`, `/auth/nginx` | proxies | peer in `server.trusted_proxies` |
+/// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
 /// | `{base}/`, `/userinfo`, `/sessions/…`, `/logout` | the signed-in person | session; forms: CSRF |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
@@ -51,6 +60,15 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
         .app_data(web::PayloadConfig::new(MAX_FORM))
         .route("/auth", web::route().to(forward_auth::forwarded))
         .route("/auth/nginx", web::route().to(forward_auth::nginx))
+        .service(
+            web::resource("/authenticate")
+                .route(web::get().to(whois::authenticate))
+                .route(web::post().to(whois::authenticate)),
+        )
+        .route("/authorize", web::post().to(whois::authorize))
+        .route("/access/v1/evaluation", web::post().to(whois::authzen::evaluation))
+        .route("/access/v1/evaluations", web::post().to(whois::authzen::evaluations))
+        .route("/.well-known/authzen-configuration", web::get().to(whois::authzen::configuration))
         .route("/healthz", web::get().to(health::healthz))
         .route("/readyz", web::get().to(health::readyz))
         .route("/", web::get().to(front_door))
@@ -63,6 +81,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
             web::scope(&base)
                 .wrap(pages_session(state))
                 .wrap(from_fn(only_plain_cookie_names))
+                .wrap(from_fn(traced))
                 .route("/", web::get().to(account::show))
                 .route("/userinfo", web::get().to(account::userinfo))
                 .service(web::resource("/sessions/end").route(web::post().to(account::end_one)))
@@ -101,6 +120,16 @@ fn pages_session(state: &State) -> SessionMiddleware<CookieSessionStore> {
         .cookie_content_security(CookieContentSecurity::Private)
         .session_lifecycle(PersistentSession::default().session_ttl(time::Duration::minutes(15)))
         .build()
+}
+
+/// One span a page, named by its route and never by its address, which has codes and states in it.
+async fn traced<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let route = request.match_pattern();
+    let span = request_span(route.as_deref().unwrap_or("no route"), parent);
+    let response = next.call(request).instrument(span.clone()).await?;
+    span.record("status", response.status().as_u16());
+    Ok(response)
 }
 
 /// actix-session reads its cookie through a parser that percent-decodes names, so a sibling site could plant

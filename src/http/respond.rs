@@ -8,11 +8,10 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Value, json};
 
-use super::callers::SignedIn;
+use super::caller::Caller;
 use super::cookie;
 use super::forwarded::Dialect;
 use super::identity_headers::{ASSERTION, percent_encode};
-use super::login::logout::display_name;
 use super::pages::{Forbidden, Href, Page};
 use super::state::State;
 use super::visit::REQUEST_ID;
@@ -55,7 +54,7 @@ impl<'a> Reply<'a> {
     pub fn allowed(
         &self,
         _permit: &Permit,
-        who: Option<&SignedIn>,
+        who: Option<&Caller>,
         assertion: Option<HeaderValue>,
         asked: &HeaderMap,
     ) -> HttpResponse {
@@ -118,7 +117,7 @@ impl<'a> Reply<'a> {
         &self,
         target: Option<&Target>,
         reason: &Reason,
-        who: Option<&SignedIn>,
+        who: Option<&Caller>,
         navigation: bool,
     ) -> HttpResponse {
         if navigation && self.dialect == Dialect::Forwarded && self.state.login.own_host().is_some() {
@@ -128,21 +127,17 @@ impl<'a> Reply<'a> {
             Reason::NoRule => "forbidden: no rule allows this",
             Reason::MissingRole(_) => "forbidden: a role is missing",
             Reason::MissingPermission(_) => "forbidden: a permission is missing",
+            Reason::WrongAudience => "forbidden: the token is not meant for this service",
             Reason::WrongOrigin => "forbidden: this origin may not open a WebSocket here",
         };
         self.start(StatusCode::FORBIDDEN).json(self.error_body("forbidden", message))
     }
 
-    fn forbidden_page(
-        &self,
-        target: Option<&Target>,
-        reason: &Reason,
-        who: Option<&SignedIn>,
-    ) -> HttpResponse {
+    fn forbidden_page(&self, target: Option<&Target>, reason: &Reason, who: Option<&Caller>) -> HttpResponse {
         // "Use another account": sign out first, or the provider would answer with the same one.
         let switch = self.state.login.page("/logout").filter(|_| who.is_some());
         let page = Page::Forbidden(Forbidden {
-            who: who.map(display_name),
+            who: who.map(Caller::display_name),
             missing: reason,
             target_host: target.map(|target| target.host().as_str()).unwrap_or_default(),
             switch_account_href: switch.map(Href::new),
@@ -174,7 +169,7 @@ impl<'a> Reply<'a> {
     pub fn unavailable(&self) -> HttpResponse {
         self.start(self.nginx_or(StatusCode::SERVICE_UNAVAILABLE))
             .insert_header((header::RETRY_AFTER, HeaderValue::from_static("2")))
-            .json(self.error_body("unavailable", "the session cannot be checked right now"))
+            .json(self.error_body("unavailable", "the credential cannot be checked right now"))
     }
 
     /// nginx's `auth_request` knows 200, 401 and 403 alone, and answers 500 to its client for anything else.
@@ -182,8 +177,12 @@ impl<'a> Reply<'a> {
         if self.dialect == Dialect::Original { StatusCode::FORBIDDEN } else { status }
     }
 
-    fn start(&self, status: StatusCode) -> HttpResponseBuilder {
+    /// An answer of this status with the headers that every answer carries.
+    pub(super) fn start(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut builder = HttpResponse::build(status);
+        if self.state.is_leaving() {
+            builder.force_close();
+        }
         let id = HeaderValue::from_str(self.id.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""));
         builder
             .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
@@ -192,7 +191,8 @@ impl<'a> Reply<'a> {
         builder
     }
 
-    fn error_body(&self, error: &str, message: &str) -> Value {
+    /// What went wrong, for programs.
+    pub(super) fn error_body(&self, error: &str, message: &str) -> Value {
         json!({ "error": error, "message": message, "decision_id": self.id.as_str() })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::bearers::Bearers;
 use super::callers::Callers;
 use super::identity_headers::IdentityHeaders;
 use super::login::return_to::ReturnRules;
@@ -14,6 +15,7 @@ use crate::identity::assertion::Assertions;
 use crate::identity::ids::DecisionIds;
 use crate::identity::provider::Providers;
 use crate::identity::session::SessionCookies;
+use crate::identity::user_id::UserIds;
 use crate::policy::live::LivePolicy;
 use crate::store::Store;
 use crate::store::known::Known;
@@ -37,6 +39,10 @@ pub struct State {
     pub cookies: Arc<SessionCookies>,
     /// Recognises callers by them.
     pub callers: Callers,
+    /// Recognises callers by bearer token.
+    pub bearers: Bearers,
+    /// Who is who, across providers and issuers.
+    pub user_ids: UserIds,
     /// Signs identity assertions.
     pub assertions: Assertions,
     /// Who vouches for people.
@@ -56,22 +62,16 @@ pub struct State {
 }
 
 impl State {
-    /// Whether the process is on its way out: it still answers, and says "not ready".
+    /// Whether the process is on its way out: it still answers, says "not ready", and asks every client to open
+    /// its next connection elsewhere.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
     }
 
-    /// The stable id of a person: `sub` as it stands for the first provider, `id/sub` for every other. `None`
-    /// for a subject of the first that could be taken for another's, or for an API token.
+    /// The stable id of a person; see [`UserIds::of`].
     #[must_use]
     pub fn user_id(&self, provider: &str, subject: &str) -> Option<String> {
-        if self.config.providers.first().is_none_or(|first| first.id != provider) {
-            return Some(format!("{provider}/{subject}"));
-        }
-        let looks_foreign = subject.split_once('/').is_some_and(|(front, _)| {
-            front == "token" || self.config.providers.iter().any(|other| other.id == front)
-        });
-        (!looks_foreign).then(|| subject.to_owned())
+        self.user_ids.of(provider, subject)
     }
 }

@@ -123,6 +123,9 @@ impl<'a> Visit<'a> {
     #[must_use]
     pub fn respond(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut builder = HttpResponse::build(status);
+        if self.state.is_leaving() {
+            builder.force_close();
+        }
         builder
             .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))

@@ -6,7 +6,7 @@
 //! until no assertion of it can be valid any more.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -82,12 +82,12 @@ impl SigningKey {
 
 struct Keys {
     // Newest first; the first one signs.
-    keys: Vec<SigningKey>,
+    keys: Vec<Arc<SigningKey>>,
     jwks: String,
 }
 
 impl Keys {
-    fn new(keys: Vec<SigningKey>) -> Self {
+    fn new(keys: Vec<Arc<SigningKey>>) -> Self {
         let jwks = json!({ "keys": keys.iter().map(|key| &key.jwk).collect::<Vec<_>>() }).to_string();
         Self { keys, jwks }
     }
@@ -126,28 +126,22 @@ impl Assertions {
     }
 
     /// Makes a new key when the newest is 30 days old, and stops publishing those that signed their last
-    /// assertion a day ago. Called at start and every hour.
+    /// assertion a day ago. Called at start and every few minutes.
     ///
     /// # Errors
     /// When the new key cannot be made or kept: the old one goes on.
     pub fn rotate_when_due(&self, now: Timestamp) -> Result<(), AssertionError> {
         let _one_at_a_time = self.rotation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let current = self.keys.load();
-        let newest = current.keys.first().map(|key| key.created_at);
-        if newest.is_some_and(|created| now.since(created) < ROTATE_AFTER) {
-            let keep = |key: &SigningKey| Some(key.created_at) == newest || newest_is_recent(newest, now);
-            if current.keys.iter().all(keep) {
-                return Ok(());
-            }
+        let age = current.keys.first().map(|newest| now.since(newest.created_at));
+        let due = age.is_none_or(|age| age >= ROTATE_AFTER);
+        // What stays: the newest of before, and the one before that while an assertion of it may be valid.
+        let stay = if due || age.is_some_and(|age| age >= PUBLISH_OLD_FOR) { 1 } else { 2 };
+        if !due && current.keys.len() <= stay {
+            return Ok(());
         }
-        let mut keys = Vec::new();
-        if newest.is_none_or(|created| now.since(created) >= ROTATE_AFTER) {
-            keys.push(SigningKey::generate(now)?);
-        }
-        // The newest of before: still signing, or published until its last assertion is over.
-        for key in current.keys.iter().take(1) {
-            keys.push(SigningKey::from_pkcs8(key.pkcs8.clone(), key.created_at)?);
-        }
+        let fresh = if due { Some(Arc::new(SigningKey::generate(now)?)) } else { None };
+        let keys: Vec<_> = fresh.into_iter().chain(current.keys.iter().take(stay).cloned()).collect();
         let stored: Vec<StoredKey> = keys
             .iter()
             .map(|key| StoredKey {
@@ -204,17 +198,13 @@ impl Assertions {
     }
 }
 
-fn newest_is_recent(newest: Option<Timestamp>, now: Timestamp) -> bool {
-    newest.is_some_and(|created| now.since(created) < PUBLISH_OLD_FOR)
-}
-
-fn parse(text: &str) -> Option<Vec<SigningKey>> {
+fn parse(text: &str) -> Option<Vec<Arc<SigningKey>>> {
     let stored: Vec<StoredKey> = serde_json::from_str(text).ok()?;
     stored
         .into_iter()
         .map(|key| {
             let pkcs8 = URL_SAFE_NO_PAD.decode(key.pkcs8).ok()?;
-            SigningKey::from_pkcs8(pkcs8, Timestamp::from_secs(key.created_at)).ok()
+            SigningKey::from_pkcs8(pkcs8, Timestamp::from_secs(key.created_at)).ok().map(Arc::new)
         })
         .collect()
 }

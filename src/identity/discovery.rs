@@ -29,16 +29,18 @@ const PERSON_PAUSE: Duration = Duration::from_secs(1);
 /// A provider's metadata, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// Where browsers are sent.
-    pub authorization_endpoint: Url,
+    /// Where browsers are sent. An issuer of bearer tokens alone (a Kubernetes API server) has none.
+    pub authorization_endpoint: Option<Url>,
     /// Where codes are redeemed.
-    pub token_endpoint: Url,
+    pub token_endpoint: Option<Url>,
     /// Where the keys are.
     pub jwks_uri: Url,
     /// More claims of a person.
     pub userinfo_endpoint: Option<Url>,
     /// RP-initiated logout.
     pub end_session_endpoint: Option<Url>,
+    /// Where it says what a token is (RFC 7662).
+    pub introspection_endpoint: Option<Url>,
     /// The provider promises `iss` in every answer to the callback (RFC 9207).
     pub iss_in_answers: bool,
     /// The token endpoint takes the secret in the body and not in the `Authorization` header.
@@ -50,11 +52,12 @@ pub struct Metadata {
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
     jwks_uri: String,
     userinfo_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
+    introspection_endpoint: Option<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -157,12 +160,12 @@ impl Source {
         let methods = document.token_endpoint_auth_methods_supported.unwrap_or_default();
         let offers = |method: &str| methods.iter().any(|offered| offered == method);
         Ok(Metadata {
-            authorization_endpoint: self
-                .endpoint("authorization_endpoint", &document.authorization_endpoint)?,
-            token_endpoint: self.endpoint("token_endpoint", &document.token_endpoint)?,
+            authorization_endpoint: optional("authorization_endpoint", &document.authorization_endpoint)?,
+            token_endpoint: optional("token_endpoint", &document.token_endpoint)?,
             jwks_uri: self.endpoint("jwks_uri", &document.jwks_uri)?,
             userinfo_endpoint: optional("userinfo_endpoint", &document.userinfo_endpoint)?,
             end_session_endpoint: optional("end_session_endpoint", &document.end_session_endpoint)?,
+            introspection_endpoint: optional("introspection_endpoint", &document.introspection_endpoint)?,
             iss_in_answers: document.authorization_response_iss_parameter_supported,
             secret_in_body: offers("client_secret_post") && !offers("client_secret_basic"),
             backchannel_logout: document.backchannel_logout_supported,
@@ -173,8 +176,8 @@ impl Source {
         let url = Url::parse(value).map_err(|_| format!("has {name} {value:?}, which is not a URL"))?;
         if !self.outgoing.allows(&url) {
             return Err(format!(
-                "has {name} {value:?}, which is not https; if that is meant, set `insecure_http: true` for this \
-                 provider"
+                "has {name} {value:?}, which is not https; if that is meant, set `insecure_http: true` for \
+                 this issuer"
             ));
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
@@ -186,7 +189,7 @@ impl Source {
         let host = url.host_str().unwrap_or_default();
         Err(format!(
             "has {name} on another host than the issuer; if {host:?} is right, add `endpoint_hosts: [{host}]` to \
-             this provider"
+             this issuer"
         ))
     }
 

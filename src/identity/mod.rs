@@ -1,10 +1,14 @@
 //! WHO IS ASKING? Everything that turns a credential into an [`Identity`], and nothing about what it may do.
 
 pub mod assertion;
+pub mod bearer;
 pub mod claims;
+mod compact;
 pub mod discovery;
 pub mod ids;
+mod introspection;
 pub mod jwks;
+mod jwt;
 pub mod keyfile;
 pub mod outgoing;
 pub mod provider;
@@ -13,6 +17,7 @@ pub mod seal;
 pub mod session;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod user_id;
 
 use crate::clock::Timestamp;
 

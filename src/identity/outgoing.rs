@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use openidconnect::http;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -105,6 +107,38 @@ impl Outgoing {
             return Err(bad(url, &format!("answered {}", response.status().as_u16())));
         }
         // The parser's own message may quote the body: its position is enough to find the fault.
+        serde_json::from_slice(response.body()).map_err(|error| {
+            bad(url, &format!("sent no usable JSON (line {}, column {})", error.line(), error.column()))
+        })
+    }
+
+    /// Posts a form with a client's id and secret (RFC 6749 2.3.1) and gets a JSON document.
+    ///
+    /// # Errors
+    /// [`OutgoingError`]; any status other than 200 is one.
+    pub async fn post_form<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        form: &[(&str, &str)],
+        client_id: &str,
+        client_secret: &SecretString,
+    ) -> Result<T, OutgoingError> {
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encoded(client_id), encoded(client_secret.expose_secret()));
+        let mut basic = http::HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+            .map_err(|_| bad(url, "cannot be sent the client's secret"))?;
+        basic.set_sensitive(true);
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = http::Request::post(url.as_str())
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(http::header::AUTHORIZATION, basic)
+            .body(body.into_bytes())
+            .map_err(|_| bad(url, "is not an address that can be asked"))?;
+        let response = self.call(request).await?;
+        if response.status() != http::StatusCode::OK {
+            return Err(bad(url, &format!("answered {}", response.status().as_u16())));
+        }
         serde_json::from_slice(response.body()).map_err(|error| {
             bad(url, &format!("sent no usable JSON (line {}, column {})", error.line(), error.column()))
         })

@@ -24,6 +24,8 @@ pub struct Subject<'a> {
     pub roles: &'a [String],
     /// Sorted; `*` stands for all.
     pub permissions: &'a [String],
+    /// For whom the credential is, where it says so (a bearer JWT's `aud`).
+    pub audiences: Option<&'a [String]>,
 }
 
 /// The policy's word on one question.
@@ -65,6 +67,8 @@ pub enum Reason {
     MissingRole(Vec<String>),
     /// The caller's roles do not permit this.
     MissingPermission(String),
+    /// The caller's token is for other services than this one.
+    WrongAudience,
     /// A WebSocket is opened by a page whose origin the service does not list.
     WrongOrigin,
 }
@@ -75,6 +79,7 @@ impl fmt::Display for Reason {
             Self::NoRule => f.write_str("no rule allows this to anybody"),
             Self::MissingRole(roles) => write!(f, "none of the roles {}", roles.join(", ")),
             Self::MissingPermission(permission) => write!(f, "the permission {permission} is missing"),
+            Self::WrongAudience => f.write_str("the token is not meant for this service"),
             Self::WrongOrigin => f.write_str("a WebSocket from an origin that the service does not list"),
         }
     }

@@ -1,7 +1,7 @@
 //! The question on the hot path, and what its answer hangs on.
 
 use super::compile::{CompiledService, Policy, Rule};
-use super::decision::{Caller, Decision, Permit, Reason};
+use super::decision::{Caller, Decision, Permit, Reason, Subject};
 use super::document::Access;
 use super::people::Facts;
 use super::services::origin;
@@ -127,6 +127,12 @@ impl Policy {
         WholeHost { all }
     }
 
+    /// Decides on a permission alone, wherever it is asked for.
+    #[must_use]
+    pub fn decide_permission(&self, permission: &str, caller: Caller<'_>) -> Decision {
+        judge(Some(&Access::Permission(permission.to_owned())), Fits::ALL, caller)
+    }
+
     /// The roles of a caller: claimed, assigned and granted; sorted, each once. Names that could not stand in
     /// a header or are built-in words are left out.
     #[must_use]
@@ -211,6 +217,15 @@ impl<'p> Found<'p> {
         self.service.map_or(&[], |service| &service.settings.audiences)
     }
 
+    /// Whether the caller's token, if it says for whom it is, is for this service. One that is not fills no
+    /// identity header of a public target either.
+    #[must_use]
+    pub fn is_meant(&self, caller: Caller<'_>) -> bool {
+        let Caller::Known(Subject { audiences: Some(audiences), .. }) = caller else { return true };
+        let wanted = self.audiences();
+        wanted.is_empty() || audiences.iter().any(|audience| wanted.contains(audience))
+    }
+
     /// Whether the service's rules are tried and not enforced.
     #[must_use]
     pub fn shadow(&self) -> bool {
@@ -228,8 +243,11 @@ impl<'p> Found<'p> {
     /// For a service in shadow that is what the policy's default says: signed in or nobody.
     #[must_use]
     pub fn decide(&self, caller: Caller<'_>) -> Decision {
-        let origin_fits = self.origin_fits || self.shadow();
-        self.judge(self.enforced(), origin_fits, caller)
+        let fits = Fits {
+            origin: self.origin_fits || self.shadow(),
+            audience: self.shadow() || self.is_meant(caller),
+        };
+        self.judge(self.enforced(), fits, caller)
     }
 
     /// What enforcement would have answered; `None` unless the service is in shadow.
@@ -240,7 +258,8 @@ impl<'p> Found<'p> {
 
     /// What the rule itself says, in shadow or not.
     pub(super) fn judge_strictly(&self, caller: Caller<'_>) -> Decision {
-        self.judge(self.written(), self.origin_fits, caller)
+        let fits = Fits { origin: self.origin_fits, audience: self.is_meant(caller) };
+        self.judge(self.written(), fits, caller)
     }
 
     fn written(&self) -> Option<&'p Access> {
@@ -254,7 +273,7 @@ impl<'p> Found<'p> {
         if self.shadow() { self.policy.default.as_ref() } else { self.written() }
     }
 
-    fn judge(&self, access: Option<&Access>, origin_fits: bool, caller: Caller<'_>) -> Decision {
+    fn judge(&self, access: Option<&Access>, fits: Fits, caller: Caller<'_>) -> Decision {
         if !self.readable {
             return Decision::Unreadable;
         }
@@ -264,16 +283,29 @@ impl<'p> Found<'p> {
             None if self.bare_options && !matches!(caller, Caller::Known(_)) => Some(&Access::Authenticated),
             access => access,
         };
-        judge(access, origin_fits, caller)
+        judge(access, fits, caller)
     }
+}
+
+/// What of a request is right whoever asks, or is not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fits {
+    /// The page that opens a WebSocket may.
+    pub(super) origin: bool,
+    /// The caller's token is for this service.
+    pub(super) audience: bool,
+}
+
+impl Fits {
+    pub(super) const ALL: Self = Self { origin: true, audience: true };
 }
 
 /// The table of outcomes. A public rule turns nobody away; where nobody could be allowed, everybody is told so
 /// and nobody is sent to sign in in vain; in between, the three ways of not being known stay apart.
-pub(super) fn judge(access: Option<&Access>, origin_fits: bool, caller: Caller<'_>) -> Decision {
+pub(super) fn judge(access: Option<&Access>, fits: Fits, caller: Caller<'_>) -> Decision {
     let Some(access) = access else { return Decision::Deny(Reason::NoRule) };
     let allow = || {
-        if origin_fits { Decision::Allow(Permit::new()) } else { Decision::Deny(Reason::WrongOrigin) }
+        if fits.origin { Decision::Allow(Permit::new()) } else { Decision::Deny(Reason::WrongOrigin) }
     };
     if *access == Access::Public {
         return allow();
@@ -282,6 +314,7 @@ pub(super) fn judge(access: Option<&Access>, origin_fits: bool, caller: Caller<'
         Caller::Anonymous => return Decision::Challenge,
         Caller::Wrong => return Decision::Invalid,
         Caller::Unchecked => return Decision::Unavailable,
+        Caller::Known(_) if !fits.audience => return Decision::Deny(Reason::WrongAudience),
         Caller::Known(subject) => subject,
     };
     match access {
@@ -323,10 +356,10 @@ impl<'p> WholeHost<'p> {
         self.all.iter().all(|found| found.service() == Some(first)).then_some(first)
     }
 
-    /// All that a bearer JWT must be meant for.
+    /// Whether the caller's token, if it says for whom it is, is for every service of the host.
     #[must_use]
-    pub fn audiences(&self) -> Vec<&'p [String]> {
-        self.all.iter().map(Found::audiences).filter(|audiences| !audiences.is_empty()).collect()
+    pub fn is_meant(&self, caller: Caller<'_>) -> bool {
+        self.all.iter().all(|found| found.is_meant(caller))
     }
 
     /// Allowed only if every rule allows; else the refusal that nothing can change, if there is one.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::compile::{Policy, Rule};
 use super::decision::{Caller, Decision, Subject};
 use super::document::Access;
+use super::found::Fits;
 use super::names::ADMIN_ROLE;
 
 impl Policy {
@@ -44,7 +45,7 @@ impl Policy {
         let signed_in = |role: Option<&str>| {
             let roles: Vec<String> = role.into_iter().map(str::to_owned).collect();
             let permissions = self.permissions(&roles);
-            cell(access, Caller::Known(Subject { roles: &roles, permissions: &permissions }))
+            cell(access, Caller::Known(Subject { roles: &roles, permissions: &permissions, audiences: None }))
         };
         let people = roles.iter().map(|role| signed_in(Some(role)));
         [cell(access, Caller::Anonymous), signed_in(None)].into_iter().chain(people).collect()
@@ -52,7 +53,7 @@ impl Policy {
 }
 
 fn cell(access: Option<&Access>, caller: Caller<'_>) -> String {
-    match super::found::judge(access, true, caller) {
+    match super::found::judge(access, Fits::ALL, caller) {
         Decision::Allow(_) => "yes",
         Decision::Challenge => "login",
         _ => "no",

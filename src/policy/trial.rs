@@ -56,11 +56,7 @@ impl Trial {
 /// `METHOD URL`.
 pub(super) fn request(text: &str) -> Option<Target> {
     let (method, url) = text.split_once(' ')?;
-    let (scheme, rest) = url.trim().split_once("://")?;
-    let path = rest.find('/').unwrap_or(rest.len());
-    let (host, uri) = rest.split_at_checked(path)?;
-    let uri = if uri.is_empty() { "/" } else { uri };
-    Target::parse(method.as_bytes(), scheme.as_bytes(), host.as_bytes(), uri.as_bytes()).ok()
+    Target::of_url(method, url.trim()).ok()
 }
 
 /// The outer `None` is a fault, the inner one is anonymous.
@@ -126,7 +122,7 @@ impl Policy {
             granted: &[],
         });
         let permissions = self.permissions(&roles);
-        ask(Caller::Known(Subject { roles: &roles, permissions: &permissions }))
+        ask(Caller::Known(Subject { roles: &roles, permissions: &permissions, audiences: None }))
     }
 }
 

@@ -11,7 +11,8 @@ mod otel;
 use std::io::{self, Write};
 
 use anyhow::Context;
-use tracing::{Level, Metadata};
+use tracing::field::Empty;
+use tracing::{Level, Metadata, Span};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
@@ -56,9 +57,30 @@ pub fn init(format: LogFormat) -> anyhow::Result<Guard> {
     }
 }
 
+/// The span of one request, a child of the proxy's when it sent a `traceparent` (W3C Trace Context). Costs next to
+/// nothing while no traces are exported: then nothing wants the span.
+#[must_use]
+pub fn request_span(name: &str, traceparent: Option<&str>) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.name = name,
+        otel.kind = "server",
+        decision_id = Empty,
+        outcome = Empty,
+        status = Empty
+    );
+    #[cfg(feature = "otel")]
+    if let Some(parent) = traceparent.filter(|_| !span.is_disabled()) {
+        otel::continue_from(&span, parent);
+    }
+    #[cfg(not(feature = "otel"))]
+    let _ = traceparent;
+    span
+}
+
 /// Whether something may be logged at all, whatever `RUST_LOG` says. Libraries write requests, headers and bodies
 /// at their lower levels, secrets included: of them, information is the most that is heard, and of the web
-/// server's start-up chatter only warnings.
+/// server's start-up chatter only warnings. Spans are for traces: lines name their request themselves.
 fn is_ours_or_quiet(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let most = if target.starts_with("doorward") {
@@ -68,7 +90,7 @@ fn is_ours_or_quiet(metadata: &Metadata<'_>) -> bool {
     } else {
         Level::INFO
     };
-    *metadata.level() <= most
+    metadata.is_event() && *metadata.level() <= most
 }
 
 /// The layer that writes lines in `format` to `writer`.

@@ -3,18 +3,22 @@
 //! The SDK's batch processor exports from a thread of its own that has no async runtime, which the HTTP client needs;
 //! so it gets a small one. The gateway's own workers never wait for a collector.
 
+use std::collections::HashMap;
 use std::env;
 use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::{self, Runtime};
-use tracing::Subscriber;
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
@@ -61,6 +65,14 @@ impl Traces {
             .with_tracer(self.0.tracer("doorward"))
             .with_filter(Targets::new().with_target("doorward", LevelFilter::INFO))
     }
+}
+
+/// Makes `span` a child of the span that a `traceparent` header names. One that makes no sense changes nothing.
+pub(super) fn continue_from(span: &Span, traceparent: &str) {
+    let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
+    let parent = TraceContextPropagator::new().extract(&carrier);
+    // Fails only where no traces are exported, and then there is nothing to continue.
+    let _ = span.set_parent(parent);
 }
 
 impl Drop for Traces {

@@ -45,7 +45,7 @@ fn every_fault_is_reported_at_once_with_status_2() {
         &file,
         "server: { listn: x, external_url: http://auth.example.com }\n\
          session: { lifetime: forever }\n\
-         bearer: { issuers: [] }\n\
+         tokens: { pepper: x }\n\
          providers:\n\
          - { id: google, kind: google, client_id: x, client_secret: S3CRET, client_secret_file: S3CRET }\n\
          - { id: kc, kind: oidc, issuer: \"https://u:S3CRET@kc\", client_id: x, algorithms: [HS256] }\n",
@@ -60,7 +60,7 @@ fn every_fault_is_reported_at_once_with_status_2() {
         "`server.listn` (doorward.yaml:1)",
         "`server.external_url` (doorward.yaml:1)",
         "`session.lifetime` (doorward.yaml:2)",
-        "`bearer` (doorward.yaml:3): is not supported by this version yet",
+        "`tokens` (doorward.yaml:3): is not supported by this version yet",
         "`providers.google.client_secret` (doorward.yaml:5)",
         "`providers.kc.issuer` (doorward.yaml:6)",
         "`providers.kc.algorithms` (doorward.yaml:6)",
@@ -112,4 +112,23 @@ fn a_new_key_is_one_that_a_key_file_takes() {
     fs::write(&file, "session: { keys_file: session.keys }\n").expect("written");
     let output = doorward(&["check", "--config", file.to_str().expect("UTF-8")], &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn the_check_reads_the_policy_too() {
+    let dir = TempDir::new().expect("a folder");
+    let policy = dir.path().join("policy.yaml");
+    let check = |text: &str| {
+        fs::write(&policy, text).expect("written");
+        doorward(&["check"], &[("DOORWARD_POLICY_FILE", policy.to_str().expect("UTF-8"))])
+    };
+    let good = check(
+        "services:\n  foo: { prefix: /foo, roles: [staff] }\nassign:\n  - { role: staff, email: a@example.com }\n",
+    );
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert!(stdout(&good).contains("/foo"), "{}", stdout(&good));
+
+    let bad = check("services:\n  foo: { prefix: /foo, role: [staff] }\n");
+    assert_eq!(bad.status.code(), Some(1), "{}", stdout(&bad));
+    assert!(stderr(&bad).contains("policy.yaml:2:") && stdout(&bad).is_empty(), "{}", stderr(&bad));
 }

@@ -24,7 +24,8 @@ usage: foo [options]      (each option is also FOO_<NAME>, e.g. FOO_JWKS_URL)
   --audience NAME         this service's name in the policy         [foo]
   --logout-url URL        [/rbac/logout]
   --account-url URL       [/rbac/]
-  --port-file FILE        the port is written here once it listens";
+  --port-file FILE        the port is written here once it listens
+  --health                asks the one that listens there whether it is well: exit status 0 or 1";
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) logout_url: String,
     pub(crate) account_url: String,
     pub(crate) port_file: String,
+    /// Ask a running one whether it is well, instead of serving.
+    pub(crate) health: bool,
 }
 
 impl Config {
@@ -49,11 +52,16 @@ impl Config {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, String> {
         let mut given: Vec<(String, String)> = Vec::new();
+        let mut health = false;
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let bare = arg.strip_prefix("--").ok_or_else(|| format!("unexpected argument {arg:?}"))?;
             if bare == "help" {
                 return Ok(None);
+            }
+            if bare == "health" {
+                health = true;
+                continue;
             }
             let (name, inline) = match bare.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
@@ -84,6 +92,7 @@ impl Config {
             logout_url: get("logout-url"),
             account_url: get("account-url"),
             port_file: get("port-file"),
+            health,
         };
         if config.jwks_url.is_empty() != config.issuer.is_empty() {
             return Err("--jwks-url and --issuer go together".to_owned());

@@ -19,6 +19,7 @@ const OPTIONS: &[(&str, bool)] = &[
     ("accounts", true),
     ("port-file", true),
     ("control", true),
+    ("health", false),
     ("help", false),
 ];
 
@@ -38,7 +39,8 @@ usage: idp [options]           (each option is also IDP_<NAME>, e.g. IDP_CLIENT_
   --backchannel-logout-uri URL where logout tokens are sent, repeatable
   --accounts FILE              JSON list of accounts instead of the built-in ones
   --port-file FILE             the port is written here once it listens
-  --control on|off             the /control endpoints                     [on when listening on loopback]";
+  --control on|off             the /control endpoints                     [on when listening on loopback]
+  --health                     asks the one that listens there whether it is well: exit status 0 or 1";
 
 /// The settings of one provider.
 #[derive(Clone)]
@@ -67,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) port_file: Option<PathBuf>,
     /// Whether `/control` answers; `None` = only on loopback.
     pub(crate) control: Option<bool>,
+    /// Ask a running one whether it is well, instead of serving.
+    pub(crate) health: bool,
 }
 
 impl fmt::Debug for Config {
@@ -110,7 +114,11 @@ impl Config {
                 .find(|(known, _)| *known == name)
                 .ok_or_else(|| Stop::Bad(format!("unknown option --{name}")))?;
             if !takes_value {
-                return Err(Stop::Help);
+                if *name == "help" {
+                    return Err(Stop::Help);
+                }
+                given.entry(name).or_default();
+                continue;
             }
             let value =
                 inline.or_else(|| args.next()).ok_or_else(|| Stop::Bad(format!("--{name} needs a value")))?;
@@ -124,6 +132,7 @@ impl Config {
             }
         }
 
+        let health = given.contains_key("health");
         let mut many = |name: &str| given.remove(name).unwrap_or_default();
         let redirect_uris = many("redirect-uri")
             .iter()
@@ -164,6 +173,7 @@ impl Config {
             accounts: one("accounts").map(PathBuf::from),
             port_file: one("port-file").map(PathBuf::from),
             control,
+            health,
         })
     }
 

@@ -47,6 +47,13 @@ async fn main() -> ExitCode {
             say(&mut std::io::stderr(), &format!("idp: {why}\n\n{USAGE}"));
             ExitCode::from(2)
         }
+        Ok(config) if config.health => match health(&config.listen).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                say(&mut std::io::stderr(), &format!("idp: {why}"));
+                ExitCode::FAILURE
+            }
+        },
         Ok(config) => match run(config).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
@@ -84,6 +91,15 @@ async fn run(config: Config) -> Result<(), String> {
             .map_err(|e| format!("{}: {e}", file.display()))?;
     }
     server.await.map_err(|e| e.to_string())
+}
+
+/// Whether the one that listens at `listen` (on this machine) is well. Container images have no curl to ask with.
+async fn health(listen: &str) -> Result<(), String> {
+    let listen: SocketAddr = listen.parse().map_err(|e| format!("{listen}: {e}"))?;
+    let url = format!("http://127.0.0.1:{}/healthz", listen.port());
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(2)).no_proxy().build();
+    let asked = client.map_err(|e| e.to_string())?.get(url).send().await;
+    asked.and_then(reqwest::Response::error_for_status).map(drop).map_err(|e| e.to_string())
 }
 
 /// A server that is bound and runs once awaited; SIGTERM ends it in at most 2 seconds.

@@ -105,8 +105,8 @@ pub enum BadQuestion {
     /// A forwarding header is there twice.
     #[error("the header {0} is there more than once")]
     Repeated(&'static str),
-    /// A header that differs from a protected one by `_` or `.` only.
-    #[error("a header is spelt like a protected one, with `_` or `.` for `-`")]
+    /// A header that differs from a protected one only by `_`, `.` or another sign in place of `-`.
+    #[error("a header is spelt like a protected one, with another sign for `-`")]
     Alias,
     /// Plain http, where sessions exist on https only.
     #[error("the request came over plain http; redirect http to https at the proxy")]
@@ -273,13 +273,14 @@ pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// A name that a careless server would read as one of the protected headers (`X_Auth_User`, `X.Forwarded.Host`):
-/// CGI and its heirs fold `-`, `_` and sometimes `.` into one.
+/// A name that a careless server would read as one of the protected headers (`X_Auth_User`, `X.Forwarded.Host`,
+/// `X!Auth!User`): CGI (RFC 3875 §4.1.18) and its heirs fold whatever is neither letter nor digit into one.
 fn is_alias(name: &str) -> bool {
-    if !name.bytes().any(|byte| byte == b'_' || byte == b'.') {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if name.chars().all(is_plain) {
         return false;
     }
-    let plain: String = name.chars().map(|c| if c == '_' || c == '.' { '-' } else { c }).collect();
+    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
     ["x-forwarded-", "x-auth-", "x-original-"].iter().any(|prefix| plain.starts_with(prefix))
         || matches!(plain.as_str(), "x-user-id" | "x-real-ip" | "x-request-id")
 }

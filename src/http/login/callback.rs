@@ -3,8 +3,6 @@
 //! In this order, and no other: the parameters are there once each; the state is one that this browser
 //! started, at this provider, not too long ago; it is used up; only then is the provider asked anything.
 
-use std::time::Duration;
-
 use actix_session::Session;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -14,9 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::pending::{self, Found, PendingLogin, PendingLogins};
-use super::start::provider_trouble;
-use super::{handover, return_to::ReturnTo};
-use crate::http::cookie::{self, Keep};
+use super::refusal::provider_trouble;
+use super::return_to::ReturnTo;
+use super::{handover, session_cookie};
 use crate::http::pages::Trouble;
 use crate::http::params::Params;
 use crate::http::state::State;
@@ -24,7 +22,7 @@ use crate::http::visit::{Then, Visit};
 use crate::identity::ids;
 use crate::identity::provider::{CallbackAnswer, Person, Provider};
 use crate::identity::seal::Purpose;
-use crate::identity::session::{Payload, Scope, SealError};
+use crate::identity::session::{Payload, SealError};
 use crate::store::{Once, SessionRecord, SignIn, UserRecord};
 use crate::telemetry::metrics::LoginResult;
 
@@ -185,7 +183,7 @@ async fn sign_in(
     let target = state.login.check(&login.return_to);
     visit
         .redirecting(&destination(visit, target.as_ref()))
-        .append_header((header::SET_COOKIE, session_cookie(visit, &value, &payload)))
+        .append_header((header::SET_COOKIE, session_cookie::set(visit, &value, &payload)))
         .finish()
 }
 
@@ -197,16 +195,6 @@ fn destination(visit: &Visit<'_>, target: Option<&ReturnTo>) -> String {
         Some(to) => handover::begin_at(visit, to),
         None => visit.state.login.page("/").unwrap_or_else(|| "/".to_owned()),
     }
-}
-
-/// The `Set-Cookie` line of a session.
-pub(super) fn session_cookie(visit: &Visit<'_>, value: &str, payload: &Payload) -> String {
-    let cookies = &visit.state.cookies;
-    let domain = match cookies.scope() {
-        Scope::Host => None,
-        Scope::Domain(domain) => Some(domain.as_str()),
-    };
-    cookie::set(cookies.name(), value, domain, Keep::Secs(payload.expires_at.since(visit.now).as_secs()))
 }
 
 fn make_session(
@@ -274,6 +262,3 @@ fn record_of(visit: &Visit<'_>, payload: &Payload, person: &Person) -> SessionRe
 fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
-
-/// How long a hand-over may take.
-pub(super) const HANDOVER: Duration = Duration::from_secs(30);

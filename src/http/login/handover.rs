@@ -11,6 +11,8 @@
 //! nor can he make somebody else's browser take his. The cookie that the other host gets is sealed for it
 //! alone, so a service that sees it can use it nowhere else; behind all of them is one session.
 
+use std::time::Duration;
+
 use actix_session::Session;
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -21,9 +23,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::callback::{HANDOVER, session_cookie};
 use super::pending::PendingLogins;
 use super::return_to::ReturnTo;
+use super::session_cookie;
 use crate::http::callers::SignedIn;
 use crate::http::cookie::{self, Keep};
 use crate::http::identity_headers::percent_encode;
@@ -37,6 +39,8 @@ use crate::identity::session::Payload;
 use crate::store::known::Standing;
 
 const PARAMS: [&str; 2] = ["rd", "ticket"];
+/// How long a ticket lives: one redirect's time.
+const LIFETIME: Duration = Duration::from_secs(30);
 
 #[derive(Serialize, Deserialize)]
 struct Handover {
@@ -87,7 +91,7 @@ async fn keep(visit: &Visit<'_>, who: &SignedIn, to: &ReturnTo, browser: &str) -
     };
     let plain = postcard::to_stdvec(&handover)?;
     let sealed = visit.state.cookies.ring().seal(Purpose::Handover, &to.authority(), &plain)?;
-    visit.state.store.put_handover(&sha256(&ticket), sealed.as_bytes(), visit.now.plus(HANDOVER)).await?;
+    visit.state.store.put_handover(&sha256(&ticket), sealed.as_bytes(), visit.now.plus(LIFETIME)).await?;
     Ok(ticket)
 }
 
@@ -163,7 +167,7 @@ async fn arrive(visit: &Visit<'_>, authority: &str, ticket: &str) -> HttpRespons
     };
     visit
         .redirecting(to.as_str())
-        .append_header((header::SET_COOKIE, session_cookie(visit, &value, &handover.session)))
+        .append_header((header::SET_COOKIE, session_cookie::set(visit, &value, &handover.session)))
         .append_header((header::SET_COOKIE, cookie::set(name, "", None, Keep::Gone)))
         .finish()
 }

@@ -7,15 +7,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use url::Url;
 
 use super::pending::PendingLogins;
+use super::session_cookie;
 use crate::http::callers::{Recognised, SignedIn};
-use crate::http::cookie::{self, Keep};
 use crate::http::csrf;
 use crate::http::pages::{Page, SignOut, SignedOut, Trouble};
 use crate::http::params::Params;
 use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::seal::Purpose;
-use crate::identity::session::Scope;
 
 /// The page with one button; where nobody is signed in, the page that says so.
 pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -26,7 +25,7 @@ pub async fn ask(request: HttpRequest, state: Data<State>) -> HttpResponse {
     match visit.who().await {
         Recognised::SignedIn(who) => {
             let there = provider_logout(&visit, &who, false).await;
-            let page = SignOut { who: display_name(&who), csrf: &csrf::token(&visit, &who) };
+            let page = SignOut { who: who.caller.display_name(), csrf: &csrf::token(&visit, &who) };
             visit.page(&Page::SignOut(page), there.as_ref().map(Url::as_str))
         }
         Recognised::Unchecked => visit.trouble(Trouble::StoreDown, Then::Home),
@@ -78,18 +77,8 @@ fn signed_out(visit: &Visit<'_>, params: &Params, there: Option<Url>) -> HttpRes
     visit
         .redirecting(&to)
         .status(StatusCode::SEE_OTHER)
-        .append_header((header::SET_COOKIE, gone(visit)))
+        .append_header((header::SET_COOKIE, session_cookie::gone(visit)))
         .finish()
-}
-
-/// The `Set-Cookie` line that removes the session cookie: same name, path and domain as the one that set it.
-pub(in crate::http) fn gone(visit: &Visit<'_>) -> String {
-    let cookies = &visit.state.cookies;
-    let domain = match cookies.scope() {
-        Scope::Host => None,
-        Scope::Domain(domain) => Some(domain.as_str()),
-    };
-    cookie::set(cookies.name(), "", domain, Keep::Gone)
 }
 
 /// RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), with the ID token that was kept for it when the
@@ -118,10 +107,4 @@ pub(in crate::http) async fn provider_logout(
 fn at_home(visit: &Visit<'_>) -> Option<HttpResponse> {
     visit.elsewhere()?;
     visit.state.login.page("/logout").map(|page| visit.redirect(&page))
-}
-
-/// What to call a person who is signed in.
-pub(in crate::http) fn display_name(who: &SignedIn) -> &str {
-    let payload = &who.payload;
-    payload.email.as_deref().or(payload.name.as_deref()).unwrap_or(&payload.subject)
 }

@@ -5,5 +5,7 @@ pub mod callback;
 pub mod handover;
 pub mod logout;
 pub mod pending;
+pub mod refusal;
 pub mod return_to;
+pub mod session_cookie;
 pub mod start;

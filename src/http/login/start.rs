@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::handover;
 use super::pending::PendingLogins;
+use super::refusal::provider_trouble;
 use super::return_to::ReturnTo;
 use crate::http::callers::Recognised;
 use crate::http::identity_headers::percent_encode;
@@ -13,7 +14,7 @@ use crate::http::pages::{Choose, Href, Page, ProviderChoice, Trouble};
 use crate::http::params::Params;
 use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
-use crate::identity::provider::{Provider, ProviderError};
+use crate::identity::provider::Provider;
 use crate::telemetry::metrics::LoginResult;
 
 /// Where to return to, which provider, and (on the way to another host) for which browser.
@@ -104,37 +105,4 @@ async fn go(
     }
     visit.state.metrics.login(provider.id(), LoginResult::Started);
     visit.redirect(started.url.as_str())
-}
-
-/// The page for what a provider did, and the cause in the log.
-pub(super) fn provider_trouble(
-    visit: &Visit<'_>,
-    provider: &Provider,
-    error: &ProviderError,
-    return_to: &str,
-) -> HttpResponse {
-    let (trouble, result) = match error {
-        ProviderError::Unavailable(_) => (Trouble::ProviderSilent, LoginResult::Unavailable),
-        ProviderError::BadAnswer(_) | ProviderError::ClientRefused(_) => {
-            (Trouble::ProviderBroken, LoginResult::Unavailable)
-        }
-        ProviderError::EmailMissing => (Trouble::EmailMissing, LoginResult::NotAllowed),
-        ProviderError::EmailNotVerified | ProviderError::EmailUnusable => {
-            (Trouble::EmailNotVerified, LoginResult::NotAllowed)
-        }
-        ProviderError::DomainNotAllowed => (Trouble::DomainNotAllowed, LoginResult::NotAllowed),
-        ProviderError::CodeRefused(_)
-        | ProviderError::InvalidIdToken(_)
-        | ProviderError::InvalidLogoutToken(_)
-        | ProviderError::WrongIssuer => (Trouble::SignInRefused, LoginResult::Rejected),
-    };
-    tracing::warn!(
-        request_id = visit.id.as_str(),
-        provider = provider.id(),
-        cause = %error,
-        "the sign-in ended at the provider"
-    );
-    visit.state.metrics.login(provider.id(), result);
-    visit.audit("sign_in_refused", Some(format!("{}: {error}", provider.id())), None);
-    visit.trouble_with(trouble, Then::SignIn(return_to), Some(provider.label()))
 }

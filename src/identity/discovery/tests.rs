@@ -51,7 +51,7 @@ async fn many_ask_at_once_and_one_fetch_is_made() {
         })
         .collect();
     for one in asking {
-        assert_eq!(one.await.unwrap().unwrap().token_endpoint, site.url("/token"));
+        assert_eq!(one.await.unwrap().unwrap().token_endpoint, Some(site.url("/token")));
     }
     assert_eq!(site.hits(WELL_KNOWN), 1);
     assert_eq!(discovery.health(), Health::Ready);

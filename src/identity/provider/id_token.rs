@@ -10,10 +10,10 @@ use openidconnect::core::{
 use openidconnect::{AccessToken, AccessTokenHash, AuthorizationCode, AuthorizationCodeHash, Nonce};
 use serde_json::Value;
 
-use super::compact::Compact;
 use super::oidc::Oidc;
 use super::{PendingAuth, ProviderError, quoted};
 use crate::clock::Timestamp;
+use crate::identity::compact::Compact;
 use crate::identity::jwks::Key;
 
 /// How far a provider's clock may be off at both ends of a token's life.

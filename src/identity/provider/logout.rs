@@ -4,12 +4,12 @@
 use serde_json::Value;
 use url::Url;
 
-use super::compact::Compact;
 use super::id_token::{IAT_AHEAD, LEEWAY};
 use super::oidc::Oidc;
 use super::{ProviderError, quoted};
 use crate::clock::Timestamp;
 use crate::identity::claims;
+use crate::identity::compact::Compact;
 use crate::identity::jwks::Lookup;
 use crate::identity::refresh::Asker;
 

@@ -5,7 +5,6 @@
 //! ([`PendingAuth`], which the caller seals into a cookie and compares `state` with); [`Provider::finish`] turns
 //! the answer into a [`Person`] or says why not.
 
-mod compact;
 mod error;
 mod github;
 mod google;
@@ -221,6 +220,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`ProviderError::Unavailable`] or [`ProviderError::BadAnswer`] when the provider's metadata cannot be had.
+    #[tracing::instrument(skip_all, fields(provider = self.id()))]
     pub async fn start(&self, now: Timestamp) -> Result<Started, ProviderError> {
         match self {
             Self::Oidc(oidc) => oidc.start(now).await,
@@ -233,6 +233,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`ProviderError`]; without a token request when the answer's `iss` is wrong.
+    #[tracing::instrument(skip_all, fields(provider = self.id()))]
     pub async fn finish(
         &self,
         answer: &CallbackAnswer<'_>,

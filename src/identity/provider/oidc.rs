@@ -16,12 +16,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::compact::Compact;
 use super::id_token::Expected;
 use super::{CallbackAnswer, Health, PendingAuth, Person, ProviderError, Started, google, quoted};
 use crate::clock::Timestamp;
 use crate::config::{self, ProviderKind};
 use crate::identity::claims::{self, Claims};
+use crate::identity::compact::Compact;
 use crate::identity::discovery::{Discovery, Metadata};
 use crate::identity::jwks::{Key, KeySet, Lookup};
 use crate::identity::outgoing::{Outgoing, OutgoingError};
@@ -104,9 +104,10 @@ impl Oidc {
 
     pub(super) async fn start(&self, now: Timestamp) -> Result<Started, ProviderError> {
         let metadata = self.discovery.get(now, Asker::Person).await?;
+        let authorization = needed(&metadata.authorization_endpoint, "authorization_endpoint")?;
         let (pending, challenge) = PendingAuth::new();
         let client = CoreClient::new(self.client_id(), self.issuer_url.clone(), CoreJsonWebKeySet::default())
-            .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
+            .set_auth_uri(AuthUrl::from_url(authorization))
             .set_redirect_uri(self.callback.clone());
         let (state, nonce) = (CsrfToken::new(pending.state.clone()), Nonce::new(pending.nonce.clone()));
         let mut request = client
@@ -160,7 +161,7 @@ impl Oidc {
     ) -> Result<(AccessToken, CoreIdToken), ProviderError> {
         let mut client =
             CoreClient::new(self.client_id(), self.issuer_url.clone(), CoreJsonWebKeySet::default())
-                .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()))
+                .set_token_uri(TokenUrl::from_url(needed(&metadata.token_endpoint, "token_endpoint")?))
                 .set_redirect_uri(self.callback.clone())
                 .set_auth_type(if metadata.secret_in_body {
                     AuthType::RequestBody
@@ -260,6 +261,11 @@ impl Oidc {
             id_token: None,
         })
     }
+}
+
+/// An endpoint that a sign-in cannot do without.
+fn needed(endpoint: &Option<Url>, name: &str) -> Result<Url, ProviderError> {
+    endpoint.clone().ok_or_else(|| ProviderError::BadAnswer(format!("its metadata has no {name}")))
 }
 
 /// What a token endpoint's refusal means. Its description may repeat what was sent, so only its code is told.

@@ -119,6 +119,17 @@ impl Target {
         Ok(Self { method, scheme, host, port, raw, path_end, reading })
     }
 
+    /// Reads a method and a whole address, cut by hand: a URL library would repair it.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn of_url(method: &str, url: &str) -> Result<Self, TargetError> {
+        let (scheme, rest) = url.split_once("://").ok_or(TargetError::Scheme)?;
+        let (host, uri) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).unwrap_or((rest, ""));
+        let uri = if uri.is_empty() { "/" } else { uri };
+        Self::parse(method.as_bytes(), scheme.as_bytes(), host.as_bytes(), uri.as_bytes())
+    }
+
     /// Upper-case.
     #[must_use]
     pub fn method(&self) -> &str {

@@ -84,7 +84,11 @@ fn answers(policy: &Policy, target: &Target) -> Vec<Decision> {
         .iter()
         .map(|role| {
             let roles = [(*role).to_owned()];
-            policy.find(target).decide(Caller::Known(Subject { roles: &roles, permissions: &[] }))
+            policy.find(target).decide(Caller::Known(Subject {
+                roles: &roles,
+                permissions: &[],
+                audiences: None,
+            }))
         })
         .collect()
 }

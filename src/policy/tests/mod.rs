@@ -44,7 +44,7 @@ fn as_caller<T>(policy: &Policy, who: &str, ask: impl FnOnce(Caller<'_>) -> T) -
     }
     let roles: Vec<String> = who.split(',').filter(|role| *role != "signed-in").map(str::to_owned).collect();
     let permissions = policy.permissions(&roles);
-    ask(Caller::Known(Subject { roles: &roles, permissions: &permissions }))
+    ask(Caller::Known(Subject { roles: &roles, permissions: &permissions, audiences: None }))
 }
 
 fn word(decision: &Decision) -> &'static str {

@@ -128,7 +128,7 @@ fn an_unknown_host_is_denied_to_everybody() {
     for host in ["nohost.example.test", "evil.test", "127.0.0.1", "[::1]"] {
         let target = target(&format!("GET https://{host}/"));
         let found = policy.find(&target);
-        let known = Subject { roles: &[], permissions: &[] };
+        let known = Subject { roles: &[], permissions: &[], audiences: None };
         for caller in [Caller::Anonymous, Caller::Wrong, Caller::Unchecked, Caller::Known(known)] {
             assert_eq!(found.decide(caller), Decision::Deny(Reason::NoRule), "{host}");
         }
@@ -366,7 +366,7 @@ fn shadow_records_and_lets_the_default_speak() {
     let tried = policy(&yaml("authenticated"));
     let target = target("GET https://a.test/x");
     let found = tried.find(&target);
-    let known = Caller::Known(Subject { roles: &[], permissions: &[] });
+    let known = Caller::Known(Subject { roles: &[], permissions: &[], audiences: None });
     assert!(found.shadow());
     assert_eq!(word(&found.decide(known)), "allow");
     assert_eq!(

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use self::flights::{Flights, Turn};
 use self::marks::{Mark, Marks};
 use self::seen::{Behind, Seen};
-use super::{Change, Result, SessionId, SessionRecord, Store, UserRecord};
+use super::{Change, Result, SessionId, SessionRecord, Store, StoreError, UserRecord};
 use crate::clock::{Clock, Timestamp};
 
 /// Sessions, users and ended sessions kept at most, each; beyond that the store is asked again.
@@ -148,19 +148,19 @@ impl Known {
     /// What is known of a session; asks the store where nothing is, or what is known is out of date. Many
     /// who ask for the same one at once share one look.
     pub async fn session(&self, id: &SessionId, now: Timestamp) -> Standing {
-        if self.ended.contains_key(id) {
-            return Standing::Ended;
-        }
-        if self.grace_is_over(now) {
-            return Standing::Unchecked;
-        }
-        if let Some(session) = self.sessions.get(id)
-            && self.is_current(&session)
-            && !session.ask_again.load(Ordering::Relaxed)
-        {
-            return Standing::Live(session);
-        }
         for _ in 0..ATTEMPTS {
+            if self.ended.contains_key(id) {
+                return Standing::Ended;
+            }
+            if self.grace_is_over(now) {
+                return Standing::Unchecked;
+            }
+            if let Some(session) = self.sessions.get(id)
+                && self.is_current(&session)
+                && !session.ask_again.load(Ordering::Relaxed)
+            {
+                return Standing::Live(session);
+            }
             let standing = match self.flights.join(id) {
                 Turn::Lead(flight) => {
                     let standing = self.read_session(id, now).await;
@@ -173,13 +173,13 @@ impl Known {
                     None => continue,
                 },
             };
-            // A look that began before this call may be older than a change this caller knows of.
             match standing {
+                // Something changed while it was read.
                 Standing::Live(session) if !self.is_current(&session) => {}
                 told => return told,
             }
         }
-        Standing::Unchecked
+        if self.ended.contains_key(id) { Standing::Ended } else { Standing::Unchecked }
     }
 
     /// Whether a session that is known still holds at `now`, and if so, that it was seen. `idle` is the limit
@@ -209,6 +209,40 @@ impl Known {
         }
         self.behind.saw(&session.seen, now);
         Confirm::Holds
+    }
+
+    /// Who has this id, for callers without a session. Somebody who never signed in has no grants and is not
+    /// disabled, which is kept as well: a first sign-in is not told, and grants nothing. `None`: the store could not
+    /// be asked, or has been silent for longer than its grace.
+    pub async fn person(&self, id: &str, now: Timestamp) -> Option<Arc<KnownUser>> {
+        if self.grace_is_over(now) {
+            return None;
+        }
+        for _ in 0..ATTEMPTS {
+            let mark = self.marks.of(id);
+            let person = match self.user(id).await {
+                Ok(Some(user)) => user,
+                Ok(None) => {
+                    let nobody =
+                        Arc::new(KnownUser { id: id.to_owned(), granted: Vec::new(), disabled: false, mark });
+                    self.users.insert(id.to_owned(), Arc::clone(&nobody));
+                    nobody
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a user could not be looked up");
+                    return None;
+                }
+            };
+            if self.marks.hold(&person.mark) {
+                return Some(person);
+            }
+        }
+        None
+    }
+
+    /// Whether what is known of somebody is still so.
+    pub fn still_holds(&self, person: &KnownUser, now: Timestamp) -> bool {
+        self.marks.hold(&person.mark) && !self.grace_is_over(now)
     }
 
     /// Makes a session known that this process has just written, unless anything changed since its sign-in
@@ -270,39 +304,31 @@ impl Known {
         }
     }
 
+    /// One look at the store. What it finds may be out of date already, which its marks show.
     async fn read_session(&self, id: &SessionId, now: Timestamp) -> Standing {
-        for _ in 0..ATTEMPTS {
-            let mark = self.marks.of(id.as_str());
-            let record = match self.store.session(id, now).await {
-                Ok(Some(record)) => record,
-                Ok(None) => {
-                    self.ended(id);
-                    return Standing::Ended;
-                }
-                Err(error) => {
-                    tracing::warn!(session = id.short(), %error, "a session could not be checked");
-                    return Standing::Unchecked;
-                }
-            };
-            let user = match self.user(&record.user_id).await {
-                Ok(Some(user)) if !user.disabled => user,
-                Ok(_) => return Standing::Ended,
-                Err(error) => {
-                    tracing::warn!(session = id.short(), %error, "a session's user could not be checked");
-                    return Standing::Unchecked;
-                }
-            };
-            let before = self.sessions.peek(id).map(|session| Arc::clone(&session.seen));
-            let session = Arc::new(known_session(&record, user, mark, now, before));
-            if self.is_current(&session) {
+        let mark = self.marks.of(id.as_str());
+        let read = async {
+            let Some(record) = self.store.session(id, now).await? else { return Ok(None) };
+            Ok(self.user(&record.user_id).await?.map(|user| (record, user)))
+        };
+        match read.await {
+            Ok(Some((record, user))) if !user.disabled => {
+                let before = self.sessions.peek(id).map(|session| Arc::clone(&session.seen));
+                let session = Arc::new(known_session(&record, user, mark, now, before));
                 self.sessions.insert(id.clone(), Arc::clone(&session));
-                return Standing::Live(session);
+                Standing::Live(session)
             }
-            if self.ended.contains_key(id) {
-                return Standing::Ended;
+            Ok(Some(_)) => Standing::Ended,
+            Ok(None) => {
+                self.ended(id);
+                Standing::Ended
+            }
+            Err(error) => {
+                let error: StoreError = error;
+                tracing::warn!(session = id.short(), %error, "a session could not be checked");
+                Standing::Unchecked
             }
         }
-        Standing::Unchecked
     }
 
     async fn user(&self, id: &str) -> Result<Option<Arc<KnownUser>>> {

@@ -119,15 +119,27 @@ async fn a_file_of_another_kind_or_time_is_refused() {
 async fn a_write_that_cannot_be_made_is_reported_in_time_and_leaves_nothing() {
     let file = File::new();
     let store = file.open().await;
-    user_with(&*store, "ada", &[1]).await;
+    user_with(&*store, "ada", &[1, 2]).await;
     let other = Connection::open(file.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let begun = std::time::Instant::now();
     assert!(matches!(store.end_session(&sid(1)).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     assert!(begun.elapsed() < Duration::from_secs(5));
+
+    // Who gave up while waiting in the queue was told nothing: nothing may happen later either.
+    let ahead = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.ping().await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let given_up = tokio::time::timeout(Duration::from_millis(50), store.end_session(&sid(2))).await;
+    assert!(given_up.is_err());
     assert!(store.session(&sid(1), at(5)).await.unwrap().is_some(), "reading goes on");
     other.execute_batch("ROLLBACK").unwrap();
+    ahead.await.unwrap().unwrap();
+    store.ping().await.unwrap();
+    assert!(store.session(&sid(2), at(5)).await.unwrap().is_some());
     assert!(store.end_session(&sid(1)).await.unwrap());
 }
 

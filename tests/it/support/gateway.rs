@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use doorward::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use doorward::config::Config;
 use doorward::server::{self, Running};
+use reqwest::Method;
 use tempfile::TempDir;
 
 use super::Idp;
@@ -18,7 +20,7 @@ use super::idp::client;
 pub(crate) struct Setup {
     /// `server.external_url`.
     pub(crate) external_url: String,
-    /// The issuers of its providers: `p0` is the first, `p1` the next.
+    /// The issuers of its providers: `p0` is the first, `p1` the next. With none, `more` has its own `providers:`.
     pub(crate) issuers: Vec<String>,
     /// More members of each provider, as YAML flow (`allowed_domains: [example.com]`).
     pub(crate) provider: String,
@@ -56,6 +58,24 @@ impl Setup {
     /// With a policy.
     pub(crate) fn policy(mut self, yaml: &str) -> Self {
         self.policy = Some(yaml.into());
+        self
+    }
+
+    /// With more members of each provider.
+    pub(crate) fn provider(mut self, yaml: &str) -> Self {
+        self.provider = yaml.into();
+        self
+    }
+
+    /// With a second provider, `p1`.
+    pub(crate) fn second(mut self, idp: &Idp) -> Self {
+        self.issuers.push(idp.issuer.clone());
+        self
+    }
+
+    /// With a clock that stands still at the present time until it is moved.
+    pub(crate) fn clock_stands_still(mut self) -> Self {
+        self.clock = Some(SystemClock.now());
         self
     }
 
@@ -127,6 +147,22 @@ impl Gateway {
             .header("x-forwarded-uri", uri)
     }
 
+    /// A request for one of its own pages (`/login?…`) on the external URL's host, as the proxy passes it on.
+    pub(crate) fn page(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let (scheme, host) = self.external_url.split_once("://").expect("an absolute address");
+        client()
+            .request(method, self.at(&format!("/rbac{path}")))
+            .header("host", host)
+            .header("x-forwarded-host", host)
+            .header("x-forwarded-proto", scheme)
+            .header("x-forwarded-for", "203.0.113.9")
+    }
+
+    /// Moves its clock, which [`Setup::clock_stands_still`] gave it.
+    pub(crate) fn later(&self, span: Duration) {
+        self.clock.as_ref().expect("a clock that stands still").advance(span);
+    }
+
     /// Stops it as SIGTERM would.
     pub(crate) async fn stop(mut self) {
         if let Some(running) = self.running.take() {
@@ -141,7 +177,9 @@ fn write_config(setup: &Setup, dir: &Path) -> PathBuf {
         dir.display(),
         setup.external_url
     );
-    yaml.push_str("providers:\n");
+    if !setup.issuers.is_empty() {
+        yaml.push_str("providers:\n");
+    }
     for (n, issuer) in setup.issuers.iter().enumerate() {
         let more = if setup.provider.is_empty() { String::new() } else { format!(", {}", setup.provider) };
         let kind = if more.contains("kind:") { "" } else { "kind: oidc, " };

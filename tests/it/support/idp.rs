@@ -24,9 +24,14 @@ impl Drop for Idp {
 impl Idp {
     /// One of its own, for tests that make it misbehave.
     pub(crate) fn start() -> Self {
+        Self::start_on(0)
+    }
+
+    /// One of its own, on this port of the loopback.
+    pub(crate) fn start_on(port: u16) -> Self {
         let program = beside("idp");
         let mut child = Command::new(&program)
-            .args(["--until-stdin-closes", "--listen", "127.0.0.1:0"])
+            .args(["--until-stdin-closes", "--listen", &format!("127.0.0.1:{port}")])
             .args(["--client-id", "doorward", "--client-secret", "client-secret-canary"])
             .args(["--redirect-uri", "https://auth.example.test/", "--redirect-uri", "http://localhost/"])
             // Held open by this process alone: a provider never outlives its tests, however they end.
@@ -60,10 +65,14 @@ impl Idp {
         assert!(client().delete(self.at("/control")).send().await.unwrap().status().is_success());
     }
 
+    /// What it has seen so far: `hits`, `last`, `sessions` and more.
+    pub(crate) async fn seen(&self) -> Value {
+        client().get(self.at("/control")).send().await.unwrap().json().await.unwrap()
+    }
+
     /// How often an endpoint was asked.
     pub(crate) async fn hits(&self, endpoint: &str) -> u64 {
-        let state: Value = client().get(self.at("/control")).send().await.unwrap().json().await.unwrap();
-        state["hits"][endpoint].as_u64().unwrap_or(0)
+        self.seen().await["hits"][endpoint].as_u64().unwrap_or(0)
     }
 
     /// A JWT signed by it.

@@ -3,9 +3,9 @@
 use openidconnect::AccessToken;
 use openidconnect::core::CoreJsonWebKey;
 
-use super::super::compact::Compact;
 use super::super::id_token::Expected;
 use super::*;
+use crate::identity::compact::Compact;
 use crate::identity::discovery::Discovery;
 use crate::identity::jwks::{KeySet, Lookup};
 

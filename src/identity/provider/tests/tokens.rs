@@ -138,8 +138,6 @@ async fn a_signature_by_anybody_else_is_refused() {
     let mut other = claims.clone();
     other["sub"] = json!("mallory");
     let swapped = format!("{}.{}.{signature}", part(&realm.header()), part(&other));
-    // 64 bytes leave four unused bits in the last character, which must be zero.
-    let loose = format!("{}{}", &good[..good.len() - 1], if good.ends_with('A') { 'B' } else { 'C' });
     let tokens = [
         ("another key", mint(&realm.header(), &claims, &stranger.private, Algorithm::ES256)),
         ("a key in its header", mint(&with_key, &claims, &stranger.private, Algorithm::ES256)),
@@ -149,7 +147,6 @@ async fn a_signature_by_anybody_else_is_refused() {
         ("no signature", format!("{signed}.")),
         ("other claims", swapped),
         ("padding", format!("{good}=")),
-        ("loose bits", loose),
         ("two parts", signed.to_owned()),
         ("four parts", format!("{good}.x")),
         ("a blank", good.replacen('.', " .", 1)),

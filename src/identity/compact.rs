@@ -15,16 +15,16 @@ use crate::identity::jwks::Key;
 const MAX_TOKEN: usize = 256 * 1024;
 
 /// A token taken apart.
-pub(super) struct Compact<'a> {
+pub(in crate::identity) struct Compact<'a> {
     signed: &'a str,
     signature: &'a str,
-    pub(super) header: Claims,
-    pub(super) claims: Claims,
-    pub(super) alg: String,
+    pub(in crate::identity) header: Claims,
+    pub(in crate::identity) claims: Claims,
+    pub(in crate::identity) alg: String,
 }
 
 impl<'a> Compact<'a> {
-    pub(super) fn read(token: &'a str) -> Result<Self, &'static str> {
+    pub(in crate::identity) fn read(token: &'a str) -> Result<Self, &'static str> {
         if token.len() > MAX_TOKEN {
             return Err("it is too long");
         }
@@ -46,44 +46,24 @@ impl<'a> Compact<'a> {
         Ok(Self { signed, signature, header, claims, alg })
     }
 
-    pub(super) fn kid(&self) -> Option<&str> {
+    pub(in crate::identity) fn kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
     }
 
-    pub(super) fn text(&self, claim: &str) -> Option<&str> {
+    pub(in crate::identity) fn text(&self, claim: &str) -> Option<&str> {
         self.claims.get(claim).and_then(Value::as_str)
     }
 
-    /// `aud`, of one value or several (RFC 7519 4.1.3); anything else in it makes it empty.
-    pub(super) fn audiences(&self) -> Vec<&str> {
-        match self.claims.get("aud") {
-            Some(Value::String(audience)) => vec![audience],
-            Some(Value::Array(all)) => {
-                all.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default()
-            }
-            _ => Vec::new(),
-        }
+    pub(in crate::identity) fn audiences(&self) -> Vec<&str> {
+        audiences(&self.claims)
     }
 
-    /// A `NumericDate`: absent, or a number within the next and the last thousands of years.
-    pub(super) fn time(&self, claim: &str) -> Result<Option<Timestamp>, &'static str> {
-        let Some(value) = self.claims.get(claim) else { return Ok(None) };
-        let seconds = value.as_i64().or_else(|| {
-            let seconds = value.as_f64()?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the range is checked, the fraction is cut on purpose"
-            )]
-            (0.0..=1e12).contains(&seconds).then_some(seconds as i64)
-        });
-        match seconds {
-            Some(seconds @ 0..=1_000_000_000_000) => Ok(Some(Timestamp::from_secs(seconds))),
-            _ => Err("a time in it is not a number of seconds"),
-        }
+    pub(in crate::identity) fn time(&self, claim: &str) -> Result<Option<Timestamp>, &'static str> {
+        time(&self.claims, claim)
     }
 
     /// Checks the signature by `key`, which must be one for this token's algorithm.
-    pub(super) fn is_signed_by(&self, key: &Key) -> bool {
+    pub(in crate::identity) fn is_signed_by(&self, key: &Key) -> bool {
         if !key.fits(&self.alg) {
             return false;
         }
@@ -91,6 +71,32 @@ impl<'a> Compact<'a> {
         let Ok(jwk) = serde_json::from_value::<Jwk>(key.jwk().clone()) else { return false };
         let Ok(key) = DecodingKey::from_jwk(&jwk) else { return false };
         jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), &key, algorithm).unwrap_or(false)
+    }
+}
+
+/// `aud`, of one value or several (RFC 7519 4.1.3); anything else in it makes it empty.
+pub(in crate::identity) fn audiences(claims: &Claims) -> Vec<&str> {
+    match claims.get("aud") {
+        Some(Value::String(audience)) => vec![audience],
+        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// A `NumericDate`: absent, or a number within the next and the last thousands of years.
+pub(in crate::identity) fn time(claims: &Claims, claim: &str) -> Result<Option<Timestamp>, &'static str> {
+    let Some(value) = claims.get(claim) else { return Ok(None) };
+    let seconds = value.as_i64().or_else(|| {
+        let seconds = value.as_f64()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the range is checked, the fraction is cut on purpose"
+        )]
+        (0.0..=1e12).contains(&seconds).then_some(seconds as i64)
+    });
+    match seconds {
+        Some(seconds @ 0..=1_000_000_000_000) => Ok(Some(Timestamp::from_secs(seconds))),
+        _ => Err("a time in it is not a number of seconds"),
     }
 }
 

@@ -1,0 +1,115 @@
+//! `doorward health`: asks a running gateway whether it is well, for container images, which have no shell and no curl.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use url::{Host, Url};
+
+/// The whole question, from connecting to the end of the status line, takes at most this long.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Exit status 0 when `url` answers 200, else 1 and why on standard error.
+pub(super) fn run(url: &str) -> ExitCode {
+    match ask(url) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => super::fail(&error),
+    }
+}
+
+fn ask(url: &str) -> anyhow::Result<()> {
+    let url = Url::parse(url).context("the address")?;
+    ensure!(url.scheme() == "http", "the address must begin with http://");
+    let ip = match url.host() {
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+        Some(Host::Domain("localhost")) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => bail!("the address must have an IP address or localhost as its host: no name is looked up"),
+    };
+    let address = SocketAddr::new(ip, url.port_or_known_default().unwrap_or(80));
+    let began = Instant::now();
+    let mut stream = TcpStream::connect_timeout(&address, DEADLINE).with_context(|| address.to_string())?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    // HTTP/1.0: one answer, and the connection ends.
+    write!(stream, "GET {} HTTP/1.0\r\nHost: {address}\r\n\r\n", url.path())?;
+    let mut answer = Vec::new();
+    let mut piece = [0_u8; 256];
+    // The status line is all that counts, and it is short.
+    while !answer.contains(&b'\n') && answer.len() < 1024 {
+        let left = DEADLINE.saturating_sub(began.elapsed());
+        ensure!(!left.is_zero(), "{address} does not answer within {} s", DEADLINE.as_secs());
+        stream.set_read_timeout(Some(left))?;
+        let read = stream.read(&mut piece).with_context(|| format!("{address} does not answer"))?;
+        if read == 0 {
+            break;
+        }
+        answer.extend(piece.iter().take(read));
+    }
+    let line = String::from_utf8_lossy(&answer);
+    let line = line.lines().next().unwrap_or_default();
+    let mut words = line.split(' ');
+    let http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
+    ensure!(http && words.next() == Some("200"), "{address} answers {line:?}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A server for one question: what it was asked, and the address it answered at.
+    fn answering(answer: &'static [u8]) -> (String, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/healthz", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 1024];
+            let read = stream.read(&mut asked).unwrap();
+            // Whoever asks may hang up once it has read enough.
+            let _ = stream.write_all(answer);
+            if answer.is_empty() {
+                // Says nothing for longer than the deadline.
+                let _ = stream.read(&mut [0; 1]);
+            }
+            String::from_utf8_lossy(&asked[..read]).into_owned()
+        });
+        (url, server)
+    }
+
+    #[test]
+    fn only_200_is_healthy() {
+        let (url, server) = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        ask(&url).unwrap();
+        let asked = server.join().unwrap();
+        assert!(asked.starts_with("GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:"), "{asked}");
+        for answer in [
+            &b"HTTP/1.1 503 Service Unavailable\r\n\r\n"[..],
+            b"HTTP/1.1 2000 OK\r\n\r\n",
+            b"SSH-2.0-OpenSSH 200\r\n",
+            b"200\n",
+        ] {
+            let (url, _server) = answering(answer);
+            assert!(ask(&url).is_err(), "{}", String::from_utf8_lossy(answer));
+        }
+    }
+
+    #[test]
+    fn silence_ends_at_the_deadline() {
+        let (url, _server) = answering(b"");
+        let began = Instant::now();
+        ask(&url).unwrap_err();
+        assert!(began.elapsed() < DEADLINE * 2);
+    }
+
+    #[test]
+    fn nobody_there_and_bad_addresses() {
+        for url in ["http://127.0.0.1:1/healthz", "https://127.0.0.1/", "http://example.com/", "nonsense"] {
+            assert!(ask(url).is_err(), "{url}");
+        }
+    }
+}

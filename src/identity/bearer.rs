@@ -1,0 +1,220 @@
+//! Bearer tokens of other issuers: whose they are, whether they hold, and what they say. Absent, wrong and
+//! could-not-check stay three outcomes.
+//!
+//! A token that holds is remembered by its digest, never by itself, and for a short while only: then its
+//! signature is checked again by the keys that the issuer has by then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use quick_cache::sync::Cache;
+
+use super::compact::Compact;
+use super::discovery::Discovery;
+use super::introspection::Introspection;
+use super::jwks::{KeySet, Lookup};
+use super::jwt::Rules;
+use super::outgoing::Outgoing;
+use super::refresh::{Asker, Health};
+use crate::clock::Timestamp;
+use crate::config;
+
+/// Longest token looked at, in bytes: request headers beyond 16 KiB pass hardly any proxy.
+pub const MAX_TOKEN: usize = 16 * 1024;
+/// How long a checked signature counts: a key that its issuer withdraws works this long (and as long as the
+/// gateway's copy of the key set, an hour) at most.
+const CHECKED_FOR: Duration = Duration::from_secs(300);
+/// Tokens remembered. One takes about 1 KB.
+const REMEMBERED: usize = 20_000;
+
+/// SHA-256 of a token.
+pub type Digest = [u8; 32];
+
+/// What a token that holds says.
+#[derive(Debug)]
+pub struct Verified {
+    /// The issuer, by its configured id.
+    pub issuer: String,
+    /// `sub` there: 1 to 255 bytes.
+    pub subject: String,
+    /// Only one that the issuer says is verified.
+    pub email: Option<String>,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Of the configured claims; sorted, without duplicates.
+    pub roles: Vec<String>,
+    /// Of the configured claim; sorted.
+    pub groups: Vec<String>,
+    /// For whom it is.
+    pub audiences: Vec<String>,
+    /// `exp`; an issuer that was asked need not say.
+    pub expires_at: Option<Timestamp>,
+    /// `exp` with the leeway.
+    pub(super) ends_at: Option<Timestamp>,
+    pub(super) checked_at: Timestamp,
+}
+
+impl Verified {
+    /// Whether it has expired.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|ends| ends <= now)
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.checked_at <= now && now.since(self.checked_at) < CHECKED_FOR && !self.is_over(now)
+    }
+}
+
+/// What became of a token.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It holds.
+    Valid(Arc<Verified>),
+    /// It does not, for this reason; for the log.
+    Wrong(&'static str),
+    /// Keys or the issuer's word could not be had, for this reason; for the log.
+    Unchecked(String),
+}
+
+#[derive(Debug)]
+struct Issuer {
+    rules: Rules,
+    discovery: Discovery,
+    keys: KeySet,
+    introspection: Option<Introspection>,
+}
+
+/// Whose tokens are believed.
+#[derive(Debug)]
+pub struct Issuers {
+    all: Vec<Issuer>,
+    checked: Cache<Digest, Arc<Verified>>,
+}
+
+/// The name by which a token is remembered.
+#[must_use]
+pub fn digest_of(token: &str) -> Digest {
+    let mut out = [0; 32];
+    let digest = digest(&SHA256, token.as_bytes());
+    for (to, from) in out.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
+impl Issuers {
+    /// Builds all; asks nobody.
+    ///
+    /// # Errors
+    /// What is wrong, for the operator.
+    pub fn new(configured: &[config::Issuer]) -> Result<Self, String> {
+        let mut all = Vec::new();
+        if !configured.is_empty() {
+            let outgoing = Outgoing::new()?;
+            for config in configured {
+                let outgoing = outgoing.allowing_http(config.insecure_http);
+                let discovery = Discovery::new(&config.issuer, &config.endpoint_hosts, outgoing.clone())
+                    .map_err(|fault| format!("issuer {}: {fault}", config.id))?;
+                all.push(Issuer {
+                    rules: Rules::new(config),
+                    keys: KeySet::new(discovery.clone(), outgoing.clone()),
+                    introspection: config
+                        .introspection
+                        .as_ref()
+                        .map(|config| Introspection::new(config, discovery.clone(), outgoing)),
+                    discovery,
+                });
+            }
+        }
+        Ok(Self { all, checked: Cache::new(REMEMBERED) })
+    }
+
+    /// Whether no token of anybody is believed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Id and health of each.
+    pub fn health(&self) -> impl Iterator<Item = (&str, Health)> {
+        self.all.iter().map(|issuer| {
+            let health = match (issuer.discovery.health(), issuer.keys.health()) {
+                (Health::Ready, failing @ Health::Failing { .. }) => failing,
+                (discovery, _) => discovery,
+            };
+            (issuer.rules.id.as_str(), health)
+        })
+    }
+
+    /// Fetches what is needed and not there yet; may be called often.
+    pub async fn warm(&self, now: Timestamp) {
+        for issuer in &self.all {
+            if let Err(cause) = issuer.discovery.get(now, Asker::Program).await {
+                tracing::debug!(issuer = issuer.rules.id, %cause, "the issuer's metadata is not there yet");
+                continue;
+            }
+            issuer.keys.warm(now).await;
+        }
+    }
+
+    /// Checks a token; `digest` is [`digest_of`] it.
+    pub async fn check(&self, token: &str, digest: &Digest, now: Timestamp) -> Verdict {
+        if let Some(known) = self.checked.get(digest) {
+            if known.is_fresh(now) {
+                return Verdict::Valid(known);
+            }
+            self.checked.remove(digest);
+        }
+        if token.len() > MAX_TOKEN {
+            return Verdict::Wrong("it is too long");
+        }
+        // Whoever means a JWT is answered about a JWT: no issuer is asked what a broken one might be.
+        let means_jwt = token.starts_with("ey") || token.bytes().filter(|byte| *byte == b'.').count() == 2;
+        if !means_jwt {
+            return self.check_opaque(token, digest, now).await;
+        }
+        let verdict = self.check_jwt(token, now).await;
+        if let Verdict::Valid(verified) = &verdict {
+            self.checked.insert(*digest, Arc::clone(verified));
+        }
+        verdict
+    }
+
+    async fn check_jwt(&self, token: &str, now: Timestamp) -> Verdict {
+        let token = match Compact::read(token) {
+            Ok(token) => token,
+            Err(why) => return Verdict::Wrong(why),
+        };
+        let issuer = token.text("iss");
+        let Some(issuer) = self.all.iter().find(|known| issuer == Some(known.rules.issuer.as_str())) else {
+            return Verdict::Wrong("it is of no issuer that is configured");
+        };
+        let verified = match issuer.rules.read(&token, now) {
+            Ok(verified) => verified,
+            Err(why) => return Verdict::Wrong(why),
+        };
+        match issuer.keys.find(token.kid(), &token.alg, now).await {
+            Lookup::Found(key) if token.is_signed_by(&key) => Verdict::Valid(Arc::new(verified)),
+            Lookup::Found(_) => Verdict::Wrong("its signature is wrong"),
+            Lookup::Unknown => Verdict::Wrong("its issuer publishes no such key"),
+            Lookup::Unavailable(error) => Verdict::Unchecked(error.to_string()),
+        }
+    }
+
+    /// Such a token does not say whose it is: every issuer that can be asked is, in order. One that cannot answer
+    /// leaves it open, unless another knows the token.
+    async fn check_opaque(&self, token: &str, digest: &Digest, now: Timestamp) -> Verdict {
+        let mut verdict = Verdict::Wrong("it is neither a JWT nor a token of anybody who can be asked");
+        for issuer in &self.all {
+            let Some(introspection) = &issuer.introspection else { continue };
+            match (introspection.ask(token, digest, &issuer.rules, now).await, &verdict) {
+                (valid @ Verdict::Valid(_), _) => return valid,
+                (Verdict::Wrong(_), Verdict::Unchecked(_)) => {}
+                (other, _) => verdict = other,
+            }
+        }
+        verdict
+    }
+}
