@@ -75,6 +75,9 @@ async fn using_another_account_after_a_refusal() {
     chrome.choose_account("grace@example.com").await;
     chrome.reads("admin-role").await;
     chrome.press("another account").await;
+    chrome.press("Sign out").await;
+    chrome.reads("You are signed out").await;
+    chrome.goto(&stack.at("/foo/admin?x=1")).await;
     chrome.choose_account("ada@example.com").await;
     chrome.arrives_at(&stack.at("/foo/admin?x=1")).await;
     chrome.reads("Ada Lovelace").await;

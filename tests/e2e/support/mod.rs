@@ -15,7 +15,7 @@ pub(crate) use raw::{Raw, raw};
 pub(crate) use stack::{Setup, Stack};
 
 /// How long anything may take to come about. Generous: the machine may be busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks again and again until there is an answer; panics with `what` when there is none in time.
 pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
