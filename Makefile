@@ -19,7 +19,7 @@ guests:
 
 test: build ## units and integration over real HTTP (the end-to-end tests are `make e2e`)
 	cargo test --workspace --locked --lib --bins
-	cargo test --locked --test it -- sign_in:: store_contract:: config_errors::
+	cargo test --locked --test it -- sign_in:: store_contract:: config_errors:: bearer_jwt:: whois:: explain::
 
 journeys: build ## every integration test, the newest ones too
 	cargo test --locked --test it

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and with which exit status it is answered.
 
 mod check;
+mod explain;
 mod health;
 mod keys;
 mod serve;
@@ -32,6 +33,9 @@ enum Command {
     Serve(ConfigFile),
     /// Load the configuration and say what is wrong with it, without running anything.
     Check(ConfigFile),
+    /// Explain how one request would be answered, by which rule, and what was missing.
+    #[command(after_long_help = explain::MORE)]
+    Explain(Box<explain::Explain>),
     /// Session keys.
     #[command(subcommand)]
     Keys(Keys),
@@ -84,6 +88,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Ok(config) => check::run(&config),
             Err(faults) => refuse(&faults),
         },
+        Command::Explain(explain) => explain::run(&explain),
         Command::Keys(Keys::New) => keys::new(),
         Command::Health { url } => health::run(&url),
     }

@@ -87,8 +87,9 @@ impl Callers {
         if let Some(seen) = self.remembered.get(value)
             && *seen.audience == *self.cookies.audience(host)
             && Arc::ptr_eq(&seen.policy, policy)
-            && now < seen.payload.expires_at
         {
+            // Whether its time is over is for `confirm` to say, which remembers that: a clock set back does not
+            // bring it back.
             match self.known.confirm(&seen.known, seen.payload.idle(), now) {
                 Confirm::Holds => return Recognised::SignedIn(seen),
                 Confirm::Unchecked => return Recognised::Unchecked,

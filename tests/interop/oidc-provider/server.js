@@ -42,6 +42,8 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     rpInitiatedLogout: { enabled: true },
     revocation: { enabled: true },
   },
+  // Its own guard refuses addresses of this machine, and the client it notifies of sign-outs is here.
+  fetch: (url, options) => globalThis.fetch(url, { ...options, dispatcher: undefined }),
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'interop' }] },
   cookies: { keys: [randomBytes(32).toString('base64')] },
 });

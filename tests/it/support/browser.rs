@@ -106,9 +106,8 @@ impl Browser {
 
     /// One POST of a form, nothing followed.
     pub(crate) async fn post(&mut self, url: &str, form: &[(&str, &str)]) -> Answer {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form);
-        self.send(Method::POST, url, Some(body.finish())).await
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.send(Method::POST, url, Some(body)).await
     }
 
     /// GETs and follows until something is no redirect.

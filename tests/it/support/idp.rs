@@ -97,11 +97,14 @@ fn beside(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_doorward")).with_file_name(name)
 }
 
-/// A client that follows nothing.
+/// A client that follows nothing. One for all, as making one reads every certificate of the system; with no idle
+/// connections, which belong to the runtime of the test that made them, and which a gateway that stops waits for.
 pub(crate) fn client() -> reqwest::Client {
-    static READY: OnceLock<()> = OnceLock::new();
-    READY.get_or_init(|| {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    let client = CLIENT.get_or_init(|| {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = reqwest::Client::builder().pool_max_idle_per_host(0);
+        client.redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
     });
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    client.clone()
 }
