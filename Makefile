@@ -1,7 +1,7 @@
 # `make` lists what there is. Two need nothing but a Rust toolchain and Python 3: `make demo` and `make test`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo build test journeys e2e lint audit interop bench guests
+.PHONY: help demo build test e2e lint audit interop bench guests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,11 +18,7 @@ guests:
 	@tests/tools/get_traefik.py
 
 test: build ## units and integration over real HTTP (the end-to-end tests are `make e2e`)
-	cargo test --workspace --locked --lib --bins
-	cargo test --locked --test it -- sign_in:: store_contract:: config_errors:: bearer_jwt:: whois:: explain::
-
-journeys: build ## every integration test, the newest ones too
-	cargo test --locked --test it
+	cargo test --workspace --locked --lib --bins --test it
 
 e2e: guests build ## real Traefik in front of everything; not all of them pass yet
 	cargo test --locked --test e2e

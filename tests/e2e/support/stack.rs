@@ -77,9 +77,13 @@ impl Stack {
 
     async fn start(setup: Setup) -> Self {
         let dir = TempDir::with_prefix_in(format!("e2e-{}-", std::process::id()), tmp()).unwrap();
-        let [port, inside, foo, ops] = std::array::from_fn(|_| free_port());
+        let [port, inside, service, ops] = std::array::from_fn(|_| free_port());
         let origin = format!("http://localhost:{port}");
-        write_files(&setup, dir.path(), &[("PORT", port), ("DOORWARD", inside), ("FOO", foo), ("OPS", ops)]);
+        write_files(
+            &setup,
+            dir.path(),
+            &[("PORT", port), ("DOORWARD", inside), ("FOO", service), ("OPS", ops)],
+        );
         let mut idps = Vec::new();
         let mut providers = String::from("providers:\n");
         for n in 0..if setup.two_providers { 2 } else { 1 } {
@@ -98,10 +102,10 @@ impl Stack {
         }
         let doorward = start_doorward(dir.path(), inside).await;
         let args = words(&format!(
-            "--listen 127.0.0.1:{foo} --issuer {origin} --jwks-url http://127.0.0.1:{inside}/rbac/.well-known/jwks.json"
+            "--listen 127.0.0.1:{service} --issuer {origin} --jwks-url http://127.0.0.1:{inside}/rbac/.well-known/jwks.json"
         ));
         let foo_process = Process::start("foo", &beside("foo"), &args, dir.path());
-        healthy(&format!("http://127.0.0.1:{foo}/healthz"), &foo_process).await;
+        healthy(&format!("http://127.0.0.1:{service}/healthz"), &foo_process).await;
         let args = words(&format!("--configFile={}", dir.path().join("traefik.yaml").display()));
         let traefik = Process::start("traefik", &traefik_program(), &args, dir.path());
         healthy(&format!("http://127.0.0.1:{port}/foo/public"), &traefik).await;

@@ -69,9 +69,14 @@ pub(crate) struct Browser {
 impl Browser {
     /// With an empty jar, in front of `gateway`.
     pub(crate) fn new(gateway: &Gateway) -> Self {
+        Self::at(gateway.address)
+    }
+
+    /// With an empty jar, in front of what listens there.
+    pub(crate) fn at(gateway: std::net::SocketAddr) -> Self {
         Self {
             client: client(),
-            gateway: gateway.address,
+            gateway,
             jar: BTreeMap::new(),
             headers: vec![
                 ("accept", "text/html,application/xhtml+xml,*/*;q=0.8".into()),

@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) clock: Option<Timestamp>,
     /// Kept from a gateway before, to start it again.
     pub(crate) data: Option<PathBuf>,
+    /// Variables, which win over the file.
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 impl Setup {
@@ -45,7 +47,14 @@ impl Setup {
             policy: None,
             clock: None,
             data: None,
+            env: BTreeMap::new(),
         }
+    }
+
+    /// With a variable set.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
     }
 
     /// With more sections.
@@ -106,7 +115,7 @@ impl Gateway {
         let temp = setup.data.is_none().then(|| TempDir::new().unwrap());
         let dir = setup.data.clone().unwrap_or_else(|| temp.as_ref().unwrap().path().to_owned());
         let file = write_config(&setup, &dir);
-        let config = Config::load(Some(&file), &BTreeMap::new()).unwrap_or_else(|faults| panic!("{faults}"));
+        let config = Config::load(Some(&file), &setup.env).unwrap_or_else(|faults| panic!("{faults}"));
         let manual = setup.clock.map(|start| Arc::new(ManualClock::at(start)));
         let clock: Arc<dyn Clock> = match &manual {
             Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
@@ -171,7 +180,7 @@ impl Gateway {
     }
 }
 
-fn write_config(setup: &Setup, dir: &Path) -> PathBuf {
+pub(crate) fn write_config(setup: &Setup, dir: &Path) -> PathBuf {
     let mut yaml = format!(
         "data_dir: {}\nserver: {{ listen: \"127.0.0.1:0\", external_url: \"{}\", workers: 2 }}\nops: {{ listen: \"127.0.0.1:0\" }}\n",
         dir.display(),

@@ -1,0 +1,206 @@
+//! Every route, by every method, for everybody: a table. A route without a row fails.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use reqwest::{Client, Method};
+
+use super::support::idp::client;
+use super::support::world::{POLICY, World};
+use super::support::{Browser, Idp, Setup};
+
+/// The source of the routes: what is served is what is written there.
+const ROUTES: &str = include_str!("../../src/http/mod.rs");
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+
+/// A route, by some of its methods: the status for nobody, for somebody signed in, and for an address that is no
+/// trusted proxy.
+struct Row {
+    path: &'static str,
+    /// What to ask for, where the path has a parameter or needs a query.
+    asked: &'static str,
+    methods: &'static [&'static str],
+    expected: [u16; 3],
+    /// By every method that no row of the path has, whoever asks.
+    others: u16,
+}
+
+const fn row(
+    path: &'static str,
+    asked: &'static str,
+    methods: &'static [&'static str],
+    expected: [u16; 3],
+    others: u16,
+) -> Row {
+    Row { path, asked, methods, expected, others }
+}
+
+const ALL: &[&str] = &METHODS;
+const GET: &[&str] = &["GET"];
+const POST: &[&str] = &["POST"];
+
+// Of services and proxies: an address that is no trusted proxy gets 403, whoever asks.
+const TABLE: &[Row] = &[
+    row("/auth", "/auth", ALL, [302, 200, 403], 0),
+    row("/auth/nginx", "/auth/nginx", ALL, [401, 200, 403], 0),
+    row("/authenticate", "/authenticate", &["GET", "POST"], [401, 200, 403], 405),
+    row("/authorize", "/authorize", POST, [400, 400, 403], 404),
+    row("/access/v1/evaluation", "/access/v1/evaluation", POST, [400, 400, 403], 404),
+    row("/access/v1/evaluations", "/access/v1/evaluations", POST, [400, 400, 403], 404),
+    row(
+        "/.well-known/authzen-configuration",
+        "/.well-known/authzen-configuration",
+        GET,
+        [200, 200, 403],
+        404,
+    ),
+    row("/healthz", "/healthz", GET, [200; 3], 404),
+    row("/readyz", "/readyz", GET, [200; 3], 404),
+    // On the listener of `ops.listen`, and not here.
+    row("/metrics", "/metrics", GET, [404; 3], 404),
+    row("/", "/", GET, [302; 3], 404),
+    row("/rbac", "/rbac", GET, [302, 200, 302], 404),
+    row("/rbac/", "/rbac/", GET, [302, 200, 302], 404),
+    row("/rbac/userinfo", "/rbac/userinfo", GET, [401, 200, 401], 404),
+    row("/rbac/login", "/rbac/login", GET, [302; 3], 405),
+    row("/rbac/callback", "/rbac/callback", GET, [400; 3], 405),
+    row("/rbac/callback/{id}", "/rbac/callback/p0", GET, [400; 3], 405),
+    row("/rbac/continue", "/rbac/continue", GET, [421; 3], 405),
+    row("/rbac/logout", "/rbac/logout", GET, [200; 3], 405),
+    row("/rbac/logout", "/rbac/logout", POST, [303; 3], 405),
+    row("/rbac/sessions/end", "/rbac/sessions/end", POST, [302, 400, 302], 405),
+    row("/rbac/sessions/end-all", "/rbac/sessions/end-all", GET, [302, 200, 302], 405),
+    row("/rbac/sessions/end-all", "/rbac/sessions/end-all", POST, [302, 303, 302], 405),
+    row("/rbac/backchannel-logout", "/rbac/backchannel-logout", POST, [400; 3], 405),
+    row("/rbac/.well-known/jwks.json", "/rbac/.well-known/jwks.json", GET, [200; 3], 404),
+    row("/rbac/assets/{name}", "/rbac/assets/{name}", GET, [200; 3], 404),
+];
+
+/// The stylesheet's path, which has a hash in it.
+async fn stylesheet(world: &World) -> String {
+    let page = world.gateway.page(Method::GET, "/logout").send().await.unwrap().text().await.unwrap();
+    let page = page.replace("&#x2f;", "/");
+    let rest =
+        page.split("https://auth.example.test/rbac/assets/").find(|rest| rest.contains(".css")).unwrap();
+    format!("/rbac/assets/{}", page_name(rest))
+}
+
+fn page_name(rest: &str) -> &str {
+    rest.split('"').next().unwrap()
+}
+
+/// The paths of the routes, as written: those of the gateway's own pages with `/rbac` in front.
+fn written() -> BTreeSet<String> {
+    let (outside, inside) = ROUTES.split_once("web::scope(&base)").unwrap();
+    let mut paths = BTreeSet::new();
+    for (text, base) in [(outside, ""), (inside, "/rbac")] {
+        for opening in [".route(\"", "web::resource(\""] {
+            for rest in text.split(opening).skip(1) {
+                paths.insert(format!("{base}{}", rest.split('"').next().unwrap()));
+            }
+        }
+    }
+    if outside.contains(".route(&base,") {
+        paths.insert("/rbac".to_owned());
+    }
+    paths
+}
+
+async fn status(client: &Client, world: &World, method: &str, path: &str, cookies: &str) -> u16 {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let mut request = client
+        .request(method, world.gateway.at(path))
+        .header("host", "auth.example.test")
+        .header("x-forwarded-for", "203.0.113.9")
+        .header("x-forwarded-proto", "https")
+        .header("accept", "text/html");
+    if !matches!(path, "/auth" | "/auth/nginx") {
+        request = request.header("x-forwarded-host", "auth.example.test");
+    } else {
+        request = request
+            .header("x-forwarded-host", "app.example.test")
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-uri", "/x")
+            .header("x-original-method", "GET")
+            .header("x-original-url", "https://app.example.test/x");
+    }
+    if !cookies.is_empty() {
+        request = request.header("cookie", cookies);
+    }
+    let answer = request.send().await.unwrap();
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    assert!(!headers.contains_key("server") && !headers.contains_key("access-control-allow-origin"));
+    if status >= 400 {
+        assert!(headers.get_all("set-cookie").iter().next().is_none(), "{path}");
+        let body = answer.text().await.unwrap();
+        for inside in ["sqlite", "actix", "panicked", "src/", env!("CARGO_PKG_VERSION"), "127.0.0.1"] {
+            assert!(!body.to_lowercase().contains(inside), "{path} tells {inside}: {body}");
+        }
+    }
+    status
+}
+
+#[test]
+fn every_route_has_a_row() {
+    let rows: BTreeSet<String> = TABLE.iter().map(|row| row.path.to_owned()).collect();
+    assert_eq!(written(), rows);
+}
+
+#[actix_web::test]
+async fn every_route_answers_as_the_table_says() {
+    let setup = Setup::with(Idp::shared())
+        .policy(POLICY)
+        .and("session: { cookie_domain: example.test }")
+        .env("DOORWARD_SERVER_TRUSTED_PROXIES", "127.0.0.2/32,127.0.0.1/32");
+    let world = World::of(setup).await;
+    let stranger = Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .local_address(IpAddr::from([127, 0, 0, 3]))
+        .build()
+        .unwrap();
+    let proxy = client();
+    let mut grace = Browser::new(&world.gateway);
+    assert!(grace.sign_in("https://app.example.test/", "grace@example.com").await.served);
+    let mut wrong = Vec::new();
+    let stylesheet = stylesheet(&world).await;
+    for row in TABLE {
+        let asked = row.asked.replace("/rbac/assets/{name}", &stylesheet);
+        let of_the_path = TABLE.iter().filter(|other| other.path == row.path).flat_map(|other| other.methods);
+        let listed: Vec<&str> = of_the_path.copied().collect();
+        for method in METHODS {
+            let expected = match (row.methods.contains(&method), listed.contains(&method)) {
+                (true, _) => row.expected,
+                (false, true) => continue,
+                (false, false) => [row.others; 3],
+            };
+            let cookies = grace.cookies_for("auth.example.test");
+            let got = [
+                status(&proxy, &world, method, &asked, "").await,
+                status(&proxy, &world, method, &asked, &cookies).await,
+                status(&stranger, &world, method, &asked, "").await,
+            ];
+            if got != expected {
+                wrong.push(format!("{method} {asked}: {got:?} where the table says {expected:?}"));
+            }
+        }
+        if row.methods == POST && row.path.starts_with("/rbac/") {
+            // It may have ended the session: that is what it is for.
+            grace = Browser::new(&world.gateway);
+            assert!(grace.sign_in("https://app.example.test/", "grace@example.com").await.served);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    world.ends_well().await;
+}
+
+#[actix_web::test]
+async fn what_is_no_route_is_a_page_without_a_route() {
+    let world = World::start().await;
+    for path in ["/auth/", "/auth/x", "/rbac/admin", "/rbac/login/", "/rbac//login", "/x", "/AUTH"] {
+        for method in METHODS {
+            assert_eq!(status(&client(), &world, method, path, "").await, 404, "{method} {path}");
+        }
+    }
+    world.ends_well().await;
+}
