@@ -55,7 +55,8 @@ fn is_cross_site(headers: &HeaderMap, visit: &Visit<'_>) -> bool {
     let own = visit.state.login.page("").and_then(|page| url::Url::parse(&page).ok());
     let own = own.map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let mut sites = headers.get_all("sec-fetch-site").map(|site| site.as_bytes());
-    let vouched_for = headers.contains_key("sec-fetch-site") && sites.clone().all(|site| site == b"same-origin");
+    let vouched_for =
+        headers.contains_key("sec-fetch-site") && sites.clone().all(|site| site == b"same-origin");
     let foreign_origin = headers.get_all(header::ORIGIN).map(|origin| origin.as_bytes()).any(|origin| {
         let hidden = origin == b"null" && vouched_for;
         !hidden && origin != own.as_bytes()

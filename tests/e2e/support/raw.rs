@@ -39,12 +39,22 @@ pub(crate) async fn raw(stack: &Stack, target: &[u8], lines: &[String]) -> Raw {
         let mut stream = TcpStream::connect(("127.0.0.1", stack.port)).await.unwrap();
         stream.write_all(&request).await.unwrap();
         let mut answer = Vec::new();
-        // A server that refuses may reset; what it said first counts.
-        let _ = stream.read_to_end(&mut answer).await;
+        // A server that refuses may reset: what it said first counts. One that was asked to upgrade may stay.
+        while stream.read_buf(&mut answer).await.unwrap_or(0) > 0 && !is_whole(&answer) {}
         answer
     };
     let answer = tokio::time::timeout(PATIENCE, exchange).await.expect("an answer");
     parse(&answer)
+}
+
+/// Whether as much has come as the head announced.
+fn is_whole(answer: &[u8]) -> bool {
+    let Raw { head, body, .. } = parse(answer);
+    let announced = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    announced.is_some_and(|length| body.len() >= length)
 }
 
 fn parse(answer: &[u8]) -> Raw {
