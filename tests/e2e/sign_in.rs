@@ -185,7 +185,7 @@ async fn a_websocket_is_opened_by_the_pages_that_may() {
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==".to_owned(),
         ];
         lines.extend(origin.map(|origin| format!("Origin: {origin}")));
-        raw(&stack, b"/foo/api/echo", &lines).await
+        raw(&stack, b"/foo/api/whoami", &lines).await
     };
     // foo knows no WebSockets and just answers; that it was asked is what counts.
     assert!(open(Some("http://app.localhost")).await.is_foos());

@@ -49,12 +49,18 @@ pub(crate) async fn raw(stack: &Stack, target: &[u8], lines: &[String]) -> Raw {
 
 /// Whether as much has come as the head announced.
 fn is_whole(answer: &[u8]) -> bool {
+    if !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+        return false;
+    }
     let Raw { head, body, .. } = parse(answer);
-    let announced = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    announced.is_some_and(|length| body.len() >= length)
+    let head = head.to_ascii_lowercase();
+    match head.split_once("\r\ncontent-length:") {
+        Some((_, rest)) => {
+            let length = rest.lines().next().and_then(|length| length.trim().parse::<usize>().ok());
+            length.is_some_and(|length| body.len() >= length)
+        }
+        None => head.contains("transfer-encoding: chunked") && answer.ends_with(b"\r\n0\r\n\r\n"),
+    }
 }
 
 fn parse(answer: &[u8]) -> Raw {
