@@ -101,7 +101,8 @@ impl Callers {
             }
         }
         match self.cookies.open(value, host, now) {
-            Some(payload) => self.look_up(value, host, payload, policy, now).await,
+            // Boxed, so that the path that nearly every request takes does not carry this one's state.
+            Some(payload) => Box::pin(self.look_up(value, host, payload, policy, now)).await,
             None => Recognised::Nobody,
         }
     }

@@ -7,10 +7,10 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
 /// Every value that the request carries for a cookie of exactly this name, in order.
 pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers.get_all(header::COOKIE).flat_map(pairs).filter_map(move |pair| {
-        let (found, value) = pair.split_once('=')?;
-        (found == name).then_some(value)
-    })
+    headers
+        .get_all(header::COOKIE)
+        .flat_map(pairs)
+        .filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// The `Cookie` header less our own cookies (raw names that start with one of `own`): what a service may see.
@@ -33,7 +33,9 @@ pub fn without(headers: &HeaderMap, own: &[&str]) -> Option<HeaderValue> {
 
 /// The pairs of one `Cookie` line, trimmed of blanks and tabs only. A line that is not ASCII text has none.
 fn pairs(line: &HeaderValue) -> impl Iterator<Item = &str> {
-    line.to_str().unwrap_or_default().split(';').map(|pair| pair.trim_matches([' ', '\t']))
+    // What `to_str` asks, but of many bytes at a time: this line is the longest of a request.
+    let text = if line.as_bytes().is_ascii() { std::str::from_utf8(line.as_bytes()).ok() } else { None };
+    text.unwrap_or_default().split(';').map(|pair| pair.trim_matches([' ', '\t']))
 }
 
 /// How long the browser keeps a cookie.

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Bytes;
 use serde_json::json;
 
 use crate::config::UserHeaderFormat;
@@ -26,9 +27,11 @@ pub const METHOD: HeaderName = HeaderName::from_static("x-auth-method");
 /// The signed assertion; beside these seven, as it differs by service.
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-auth-assertion");
 
-/// The seven, ready to be sent.
+static NAMES: [HeaderName; 7] = [USER, USER_ID, EMAIL, NAME, ROLES, PERMISSIONS, METHOD];
+
+/// The values of the seven, ready to be sent.
 #[derive(Clone, Debug)]
-pub struct IdentityHeaders([(HeaderName, HeaderValue); 7]);
+pub struct IdentityHeaders([HeaderValue; 7]);
 
 impl IdentityHeaders {
     /// Of a verified caller.
@@ -36,17 +39,17 @@ impl IdentityHeaders {
     pub fn of(who: &Identity, format: UserHeaderFormat) -> Self {
         let email = who.email.as_deref().unwrap_or_default();
         let user = match format {
-            UserHeaderFormat::Plain => value(if email.is_empty() { &who.subject } else { email }),
-            UserHeaderFormat::Json => value(&user_json(who)),
+            UserHeaderFormat::Plain => fit(if email.is_empty() { &who.subject } else { email }),
+            UserHeaderFormat::Json => fit(&user_json(who)),
         };
-        Self([
-            (USER, user),
-            (USER_ID, value(&who.user_id)),
-            (EMAIL, value(email)),
-            (NAME, value(&percent_encode(who.name.as_deref().unwrap_or_default()))),
-            (ROLES, value(&who.roles.join(","))),
-            (PERMISSIONS, value(&who.permissions.join(","))),
-            (METHOD, HeaderValue::from_static(who.method.as_str())),
+        Self::side_by_side(&[
+            user,
+            fit(&who.user_id),
+            fit(email),
+            percent_encode(who.name.as_deref().unwrap_or_default()),
+            fit(&who.roles.join(",")),
+            fit(&who.permissions.join(",")),
+            who.method.as_str().to_owned(),
         ])
     }
 
@@ -54,29 +57,36 @@ impl IdentityHeaders {
     #[must_use]
     pub fn anonymous() -> Self {
         let empty = || HeaderValue::from_static("");
-        Self([
-            (USER, empty()),
-            (USER_ID, empty()),
-            (EMAIL, empty()),
-            (NAME, empty()),
-            (ROLES, empty()),
-            (PERMISSIONS, empty()),
-            (METHOD, HeaderValue::from_static("anonymous")),
-        ])
+        let method = HeaderValue::from_static("anonymous");
+        Self([empty(), empty(), empty(), empty(), empty(), empty(), method])
+    }
+
+    /// All in one piece of memory: among thousands of callers, one that is answered is seldom in the processor's
+    /// cache, and seven places to fetch cost more than the rest of an answer.
+    fn side_by_side(texts: &[String; 7]) -> Self {
+        let all = Bytes::from(texts.concat());
+        let mut from = 0;
+        Self(texts.each_ref().map(|text| {
+            let piece = all.slice(from..from + text.len());
+            from += text.len();
+            HeaderValue::from_maybe_shared(piece).unwrap_or_else(|_| HeaderValue::from_static(""))
+        }))
     }
 
     /// Name and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        self.0.iter().cloned()
+        NAMES.iter().cloned().zip(self.0.iter().cloned())
     }
 }
 
 /// Values were cleaned when they were learnt; one that is still unfit for a header goes out empty, never cut.
-fn value(text: &str) -> HeaderValue {
-    if text.is_ascii() {
-        HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn fit(text: &str) -> String {
+    if !text.is_ascii() {
+        percent_encode(text)
+    } else if HeaderValue::from_str(text).is_ok() {
+        text.to_owned()
     } else {
-        HeaderValue::from_str(&percent_encode(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
+        String::new()
     }
 }
 

@@ -39,7 +39,8 @@ impl Who {
     ) -> Self {
         match presented(authorization) {
             Presented::Unusable => Self::Wrong("the Authorization header is none that is accepted"),
-            Presented::Bearer(token) => match state.bearers.recognise(token, policy, now).await {
+            // Boxed: it may have to fetch keys, and all that state would be moved about in each request of a session.
+            Presented::Bearer(token) => match Box::pin(state.bearers.recognise(token, policy, now)).await {
                 Brought::Known(bearer) => Self::Bearer(bearer),
                 Brought::Wrong(why) => Self::Wrong(why),
                 Brought::Unchecked(why) => Self::Unchecked(why),

@@ -41,13 +41,18 @@ pub fn init(format: LogFormat) -> anyhow::Result<Guard> {
         .with_default_directive(LevelFilter::INFO.into())
         .from_env()
         .context("`RUST_LOG` makes no sense; write a level like `info` or `warn,doorward=debug`")?;
-    let filter = filter.and(filter_fn(is_ours_or_quiet));
+    // With a hint of its level, or every disabled line of every library would be asked about whenever it is met.
+    let filter = filter.and(filter_fn(is_ours_or_quiet).with_max_level_hint(LevelFilter::TRACE));
     let registry =
         Registry::default().with(lines(format, io::stderr as fn() -> io::Stderr).with_filter(filter));
     #[cfg(feature = "otel")]
     {
         let traces = otel::Traces::from_env()?;
-        registry.with(traces.as_ref().map(otel::Traces::layer)).try_init()?;
+        // No layer where none is wanted: one that is `None` has no filter, so spans would be made for nobody.
+        match &traces {
+            Some(traces) => registry.with(traces.layer()).try_init()?,
+            None => registry.try_init()?,
+        }
         Ok(Guard { _traces: traces })
     }
     #[cfg(not(feature = "otel"))]

@@ -290,7 +290,8 @@ pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 /// `X!Auth!User`): CGI (RFC 3875 §4.1.18) and its heirs fold whatever is neither letter nor digit into one.
 fn is_alias(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if name.chars().all(is_plain) {
+    // Names are lower-case by now, and all protected ones begin with an `x`.
+    if !name.starts_with('x') || name.chars().all(is_plain) {
         return false;
     }
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
@@ -299,13 +300,14 @@ fn is_alias(name: &str) -> bool {
 }
 
 fn accepts_html(accept: &HeaderValue) -> bool {
-    let text = accept.to_str().unwrap_or_default();
-    text.split(',').any(|range| {
-        let mut parts = range.split(';').map(str::trim);
+    let ranges = if accept.as_bytes().is_ascii() { accept.as_bytes() } else { b"" };
+    ranges.split(|byte| *byte == b',').any(|range| {
+        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let kind = parts.next().unwrap_or_default();
-        let wanted = !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        let wanted = !parts.any(|part| matches!(part, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000"));
         wanted
-            && (kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml"))
+            && (kind.eq_ignore_ascii_case(b"text/html")
+                || kind.eq_ignore_ascii_case(b"application/xhtml+xml"))
     })
 }
 
