@@ -14,13 +14,13 @@ build: ## the programs, for debugging
 
 # What tests start beside cargo's own: installed when root, else named.
 guests:
-	@tests/tools/need cc=build-essential
+	@tests/tools/need cc=build-essential chromium=chromium chromedriver=chromium-driver
 	@tests/tools/get_traefik.py
 
-test: build ## units and integration over real HTTP (the end-to-end tests are `make e2e`)
-	cargo test --workspace --locked --lib --bins --test it
+test: guests build ## every test: units, integration over real HTTP, real Traefik, a real browser
+	cargo test --workspace --locked --lib --bins --test it --test e2e
 
-e2e: guests build ## real Traefik in front of everything; not all of them pass yet
+e2e: guests build ## of these, only those with real Traefik and a real browser (pictures in target/e2e/)
 	cargo test --locked --test e2e
 
 lint: ## format, clippy, and the dependency audit

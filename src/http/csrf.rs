@@ -48,11 +48,19 @@ fn is_program(headers: &HeaderMap) -> bool {
     !["origin", "referer", "sec-fetch-site"].iter().any(|name| headers.contains_key(*name))
 }
 
+/// Our pages are sent with `Referrer-Policy: no-referrer`, and under it browsers say `Origin: null` even where a form
+/// goes to the page's own origin (Fetch, "serializing a request origin"). Then `Sec-Fetch-Site`, which no page can
+/// set, must say where it came from.
 fn is_cross_site(headers: &HeaderMap, visit: &Visit<'_>) -> bool {
     let own = visit.state.login.page("").and_then(|page| url::Url::parse(&page).ok());
     let own = own.map(|url| url.origin().ascii_serialization()).unwrap_or_default();
-    let foreign_origin = headers.get_all(header::ORIGIN).any(|origin| origin.as_bytes() != own.as_bytes());
-    let foreign_fetch =
-        headers.get_all("sec-fetch-site").any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
+    let mut sites = headers.get_all("sec-fetch-site").map(|site| site.as_bytes());
+    let vouched_for =
+        headers.contains_key("sec-fetch-site") && sites.clone().all(|site| site == b"same-origin");
+    let foreign_origin = headers.get_all(header::ORIGIN).map(|origin| origin.as_bytes()).any(|origin| {
+        let hidden = origin == b"null" && vouched_for;
+        !hidden && origin != own.as_bytes()
+    });
+    let foreign_fetch = sites.any(|site| !matches!(site, b"same-origin" | b"none"));
     foreign_origin || foreign_fetch
 }

@@ -12,6 +12,7 @@
 )]
 
 mod bodies;
+mod browser;
 mod paths;
 mod sessions;
 mod sign_in;

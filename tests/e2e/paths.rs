@@ -1,6 +1,6 @@
 //! Spellings of paths, byte for byte, as Traefik passes them on. What foo serves must be what was decided on.
 
-use super::support::{Person, Stack, raw};
+use super::support::{Person, Setup, Stack, raw};
 
 /// Roads to `/foo/admin` that begin as something else, and spellings of it.
 const TRICKS: &[&str] = &[
@@ -138,7 +138,26 @@ fn the_readings_are_told_apart() {
 
 #[tokio::test]
 async fn no_spelling_leads_to_a_path_that_was_not_decided_on() {
-    let stack = Stack::shared().await;
+    check_tricks(Stack::shared().await).await;
+}
+
+#[tokio::test]
+async fn nor_where_the_proxy_refuses_nothing() {
+    let stack = Setup::demo()
+        .replacing("sanitizePath: true", "sanitizePath: false")
+        .replacing("allowEncodedSlash: false", "allowEncodedSlash: true")
+        .replacing("allowEncodedBackSlash: false", "allowEncodedBackSlash: true")
+        .replacing("allowEncodedNullCharacter: false", "allowEncodedNullCharacter: true")
+        .replacing("allowEncodedSemicolon: false", "allowEncodedSemicolon: true")
+        .replacing("allowEncodedPercent: false", "allowEncodedPercent: true")
+        .replacing("allowEncodedQuestionMark: false", "allowEncodedQuestionMark: true")
+        .replacing("allowEncodedHash: false", "allowEncodedHash: true")
+        .start()
+        .await;
+    check_tricks(&stack).await;
+}
+
+async fn check_tricks(stack: &Stack) {
     let grace = Person::signed_in(stack, "grace@example.com").await;
     let mut wrong = Vec::new();
     for trick in TRICKS {

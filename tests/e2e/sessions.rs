@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::support::{Person, Setup, Stack, api, until};
+use super::support::{Answer, Person, Setup, Stack, api, navigation, until};
 
 #[tokio::test]
 async fn a_session_ends_with_its_lifetime() {
@@ -31,20 +31,48 @@ async fn signing_out_ends_the_session_everywhere_that_has_the_cookie() {
     let mut elsewhere = Person::signed_in(stack, "ada@example.com").await;
     assert_eq!(copy.fetch("/foo/api/whoami").await.status, 200);
 
-    let csrf = ada.visit("/rbac/logout").await.body;
-    let csrf = csrf.split_once("name=\"csrf\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
-    let form = vec![
-        ("content-type", "application/x-www-form-urlencoded".to_owned()),
-        ("origin", stack.origin.clone()),
-    ];
-    let body = Some(format!("csrf={csrf}").into_bytes());
-    let out = ada.send(Method::POST, "/rbac/logout", &form, body).await;
-    assert!(matches!(out.status, 200 | 302 | 303), "{out:?}");
+    let out = sign_out(&mut ada, &stack.origin, Some("same-origin")).await;
+    assert_eq!(out.status, 303, "{out:?}");
 
     assert_eq!(ada.session(), "", "the browser forgot it");
     assert_eq!(ada.fetch("/foo/api/whoami").await.status, 401);
     assert_eq!(copy.fetch("/foo/api/whoami").await.status, 401, "the server did, too");
     assert_eq!(elsewhere.fetch("/foo/api/whoami").await.status, 200, "another session goes on");
+}
+
+/// Presses the button of the sign-out page, as a browser that says this `Origin` and `Sec-Fetch-Site`.
+async fn sign_out(person: &mut Person, origin: &str, site: Option<&str>) -> Answer {
+    let page = person.visit("/rbac/logout").await.body;
+    let csrf = page.split_once("name=\"csrf\" value=\"").unwrap().1.split_once('"').unwrap().0;
+    let mut headers = navigation();
+    headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
+    headers.push(("origin", origin.to_owned()));
+    headers.extend(site.map(|site| ("sec-fetch-site", site.to_owned())));
+    let body = Some(format!("csrf={csrf}").into_bytes());
+    person.send(Method::POST, "/rbac/logout", &headers, body).await
+}
+
+#[tokio::test]
+async fn a_form_acts_only_from_the_gateways_own_pages() {
+    let stack = Stack::shared().await;
+    let mut ada = Person::signed_in(stack, "ada@example.com").await;
+    let sibling = "http://app.localhost";
+    for (origin, site) in [
+        (sibling, Some("same-site")),
+        (sibling, Some("same-origin")),
+        (stack.origin.as_str(), Some("cross-site")),
+        ("null", Some("same-site")),
+        ("null", Some("cross-site")),
+        ("null", Some("none")),
+        ("null", None),
+    ] {
+        let answer = sign_out(&mut ada, origin, site).await;
+        assert_eq!(answer.status, 403, "{origin} {site:?}: {answer:?}");
+        assert_eq!(ada.fetch("/foo/api/whoami").await.status, 200, "{origin} {site:?}: still signed in");
+    }
+    // What browsers say of a page with `Referrer-Policy: no-referrer` that posts to its own origin.
+    assert_eq!(sign_out(&mut ada, "null", Some("same-origin")).await.status, 303);
+    assert_eq!(ada.fetch("/foo/api/whoami").await.status, 401);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ async fn a_navigation_is_sent_to_sign_in_and_comes_back_to_the_exact_address() {
     assert_eq!(who["user"], "ada@example.com");
     assert_eq!(who["name"], "Ada Lovelace");
     assert_eq!(who["roles"], serde_json::json!(["admin-role", "staff"]));
+    assert_eq!(who["permissions"], serde_json::json!(["*", "foo:read"]));
     assert_eq!(who["method"], "session");
     assert_eq!(who["assertion"]["verified"], true, "{who}");
     assert_eq!(who["assertion"]["claims"]["aud"], "foo");
@@ -75,8 +76,14 @@ async fn programs_are_told_where_to_sign_in_and_never_redirected() {
         assert!(login.starts_with(&stack.at("/rbac/login")), "{login}");
         assert!(answer.header("set-cookie").is_empty());
     }
-    let upgrade = ["Upgrade: websocket".to_owned(), "Accept: text/html".to_owned()];
-    assert_eq!(raw(stack, b"/foo/ws", &upgrade).await.status, 401);
+    let handshake = [
+        "Connection: Upgrade".to_owned(),
+        "Upgrade: websocket".to_owned(),
+        "Sec-WebSocket-Version: 13".to_owned(),
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==".to_owned(),
+        "Accept: text/html".to_owned(),
+    ];
+    assert_eq!(raw(stack, b"/foo/ws", &handshake).await.status, 401);
 }
 
 #[tokio::test]
@@ -160,4 +167,31 @@ async fn with_two_providers_each_signs_in() {
     assert!(page.body.contains("Continue with Provider 0") && page.body.contains("Continue with Provider 1"));
     let second = ada.visit(&format!("{login}&idp=p1")).await.location();
     assert!(second.contains("callback%2Fp1"), "{second}");
+}
+
+#[tokio::test]
+async fn a_websocket_is_opened_by_the_pages_that_may() {
+    let stack = Setup::demo()
+        .replacing("    prefix: /foo\n", "    prefix: /foo\n    origins: [http://app.localhost]\n")
+        .start()
+        .await;
+    let ada = Person::signed_in(&stack, "ada@example.com").await;
+    let open = async |origin: Option<&str>| {
+        let mut lines = vec![
+            format!("Cookie: {}", ada.cookie_line()),
+            "Connection: Upgrade".to_owned(),
+            "Upgrade: websocket".to_owned(),
+            "Sec-WebSocket-Version: 13".to_owned(),
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==".to_owned(),
+        ];
+        lines.extend(origin.map(|origin| format!("Origin: {origin}")));
+        raw(&stack, b"/foo/api/whoami", &lines).await
+    };
+    // foo knows no WebSockets and just answers; that it was asked is what counts.
+    assert!(open(Some("http://app.localhost")).await.is_foos());
+    for origin in [Some("http://evil.example"), Some("null"), None] {
+        let answer = open(origin).await;
+        assert_eq!(answer.status, 403, "{origin:?}: {}", answer.head);
+        assert!(!answer.is_foos());
+    }
 }

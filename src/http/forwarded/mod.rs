@@ -146,7 +146,12 @@ impl<'a> Lines<'a> {
         for (name, value) in headers {
             match name.as_str() {
                 "x-forwarded-method" => lines.method.add(value),
-                "x-forwarded-proto" => lines.proto.add(value),
+                "x-forwarded-proto" => {
+                    lines.proto.add(value);
+                    if [b"ws".as_slice(), b"wss"].iter().any(|ws| value.as_bytes().eq_ignore_ascii_case(ws)) {
+                        lines.opens_websocket();
+                    }
+                }
                 "x-forwarded-host" => lines.host.add(value),
                 "x-forwarded-uri" => lines.uri.add(value),
                 "x-forwarded-for" => lines.forwarded_for.push(value),
@@ -163,6 +168,9 @@ impl<'a> Lines<'a> {
                     lines.scripted = true;
                     lines.websocket |= value.as_bytes().eq_ignore_ascii_case(b"websocket");
                 }
+                // `Upgrade` is for one hop, and proxies do not repeat it to us: Traefik says `ws` as the scheme,
+                // Caddy nothing. The handshake's own headers (RFC 6455, 4.1) come through.
+                "sec-websocket-key" | "sec-websocket-version" => lines.opens_websocket(),
                 "x-http-method-override" | "x-http-method" | "x-method-override" => {
                     lines.overrides.push(value);
                 }
@@ -186,6 +194,11 @@ impl<'a> Lines<'a> {
             && is(self.fetch_mode, b"navigate")
             && is(self.fetch_dest, b"document")
             && self.accept.iter().any(|value| accepts_html(value))
+    }
+
+    fn opens_websocket(&mut self) {
+        self.scripted = true;
+        self.websocket = true;
     }
 
     fn upgrade(&self) -> Upgrade<'a> {

@@ -213,3 +213,20 @@ fn a_request_id_is_repeated_only_when_fit() {
     assert!(ask(&fa("", &[("x-request-id", "abc-123")])).unwrap().request_id.is_some());
     assert!(ask(&fa("", &[("x-request-id", "<script>")])).unwrap().request_id.is_none());
 }
+
+#[test]
+fn a_websocket_is_known_by_what_proxies_leave_of_its_handshake() {
+    let upgrade = |proto: &'static str, more: &[(&'static str, &'static str)]| {
+        let mut lines = vec![("x-forwarded-proto", proto), ("origin", "https://a.test")];
+        lines.extend(more);
+        let headers = fa("x-forwarded-proto", &lines);
+        let asked = ask(&headers).unwrap();
+        (matches!(asked.upgrade, Upgrade::WebSocket(Some("https://a.test"))), asked.navigation)
+    };
+    assert_eq!(upgrade("https", &[]), (false, true));
+    assert_eq!(upgrade("wss", &[]), (true, false));
+    assert_eq!(upgrade("WS", &[]), (true, false));
+    assert_eq!(upgrade("https", &[("upgrade", "WebSocket")]), (true, false));
+    assert_eq!(upgrade("https", &[("sec-websocket-key", "eA==")]), (true, false));
+    assert_eq!(upgrade("https", &[("upgrade", "h2c")]), (false, false));
+}

@@ -5,9 +5,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A shell between the test and the program: when its standard input closes (the owner was dropped, or the test's
-/// process is gone, killed even), the program's process group is ended.
-const TIED: &str = r#"setsid "$@" & child=$!; read -r _; kill -KILL -- "-$child" 2>/dev/null; wait"#;
+/// A shell between the test and the program. When its standard input closes (the owner was dropped, or the test's
+/// process is gone, killed even), or it is told to stop, the program and all that it started are ended.
+const TIED: &str = r#"trap : TERM INT HUP
+setsid "$@" & child=$!
+read -r _
+kill -s KILL -- "-$child" 2>/dev/null || kill -s KILL "$child" 2>/dev/null
+wait"#;
 
 /// One running program.
 pub(crate) struct Process {

@@ -39,12 +39,28 @@ pub(crate) async fn raw(stack: &Stack, target: &[u8], lines: &[String]) -> Raw {
         let mut stream = TcpStream::connect(("127.0.0.1", stack.port)).await.unwrap();
         stream.write_all(&request).await.unwrap();
         let mut answer = Vec::new();
-        // A server that refuses may reset; what it said first counts.
-        let _ = stream.read_to_end(&mut answer).await;
+        // A server that refuses may reset: what it said first counts. One that was asked to upgrade may stay.
+        while stream.read_buf(&mut answer).await.unwrap_or(0) > 0 && !is_whole(&answer) {}
         answer
     };
     let answer = tokio::time::timeout(PATIENCE, exchange).await.expect("an answer");
     parse(&answer)
+}
+
+/// Whether as much has come as the head announced.
+fn is_whole(answer: &[u8]) -> bool {
+    if !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+        return false;
+    }
+    let Raw { head, body, .. } = parse(answer);
+    let head = head.to_ascii_lowercase();
+    match head.split_once("\r\ncontent-length:") {
+        Some((_, rest)) => {
+            let length = rest.lines().next().and_then(|length| length.trim().parse::<usize>().ok());
+            length.is_some_and(|length| body.len() >= length)
+        }
+        None => head.contains("transfer-encoding: chunked") && answer.ends_with(b"\r\n0\r\n\r\n"),
+    }
 }
 
 fn parse(answer: &[u8]) -> Raw {
