@@ -31,7 +31,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
 use tracing::Instrument as _;
 
 use self::login::{backchannel, callback, handover, logout, start};
@@ -60,21 +60,32 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
         .app_data(web::PayloadConfig::new(MAX_FORM))
         .route("/auth", web::route().to(forward_auth::forwarded))
         .route("/auth/nginx", web::route().to(forward_auth::nginx))
-        .service(
+        .service(only(
+            "GET, HEAD, POST",
             web::resource("/authenticate")
-                .route(web::get().to(whois::authenticate))
+                .route(read().to(whois::authenticate))
                 .route(web::post().to(whois::authenticate)),
-        )
-        .route("/authorize", web::post().to(whois::authorize))
-        .route("/access/v1/evaluation", web::post().to(whois::authzen::evaluation))
-        .route("/access/v1/evaluations", web::post().to(whois::authzen::evaluations))
-        .route("/.well-known/authzen-configuration", web::get().to(whois::authzen::configuration))
-        .route("/healthz", web::get().to(health::healthz))
-        .route("/readyz", web::get().to(health::readyz))
-        .route("/", web::get().to(front_door))
-        .route(&base, web::get().to(account::show));
+        ))
+        .service(only("POST", web::resource("/authorize").route(web::post().to(whois::authorize))))
+        .service(only(
+            "POST",
+            web::resource("/access/v1/evaluation").route(web::post().to(whois::authzen::evaluation)),
+        ))
+        .service(only(
+            "POST",
+            web::resource("/access/v1/evaluations").route(web::post().to(whois::authzen::evaluations)),
+        ))
+        .service(only(
+            "GET, HEAD",
+            web::resource("/.well-known/authzen-configuration")
+                .route(read().to(whois::authzen::configuration)),
+        ))
+        .service(only("GET, HEAD", web::resource("/healthz").route(read().to(health::healthz))))
+        .service(only("GET, HEAD", web::resource("/readyz").route(read().to(health::readyz))))
+        .service(only("GET, HEAD", web::resource("/").route(read().to(front_door))))
+        .service(only("GET, HEAD", web::resource(&base).route(read().to(account::show))));
     if state.config.ops.listen.is_none() {
-        config.route("/metrics", web::get().to(health::metrics));
+        config.service(only("GET, HEAD", web::resource("/metrics").route(read().to(health::metrics))));
     }
     config
         .service(
@@ -82,28 +93,54 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                 .wrap(pages_session(state))
                 .wrap(from_fn(only_plain_cookie_names))
                 .wrap(from_fn(traced))
-                .route("/", web::get().to(account::show))
-                .route("/userinfo", web::get().to(account::userinfo))
-                .service(web::resource("/sessions/end").route(web::post().to(account::end_one)))
-                .service(
+                .service(only("GET, HEAD", web::resource("/").route(read().to(account::show))))
+                .service(only("GET, HEAD", web::resource("/userinfo").route(read().to(account::userinfo))))
+                .service(only("POST", web::resource("/sessions/end").route(web::post().to(account::end_one))))
+                .service(only(
+                    "GET, HEAD, POST",
                     web::resource("/sessions/end-all")
-                        .route(web::get().to(account::ask_end_all))
+                        .route(read().to(account::ask_end_all))
                         .route(web::post().to(account::end_all)),
-                )
-                .service(web::resource("/login").route(web::get().to(start::start)))
-                .service(web::resource("/callback").route(web::get().to(callback::first)))
-                .service(web::resource("/callback/{id}").route(web::get().to(callback::named)))
-                .service(web::resource("/continue").route(web::get().to(handover::receive)))
-                .service(
-                    web::resource("/logout")
-                        .route(web::get().to(logout::ask))
-                        .route(web::post().to(logout::end)),
-                )
-                .service(web::resource("/backchannel-logout").route(web::post().to(backchannel::receive)))
-                .route("/.well-known/jwks.json", web::get().to(static_files::jwks))
-                .route("/assets/{name}", web::get().to(static_files::asset)),
+                ))
+                .service(only("GET, HEAD", web::resource("/login").route(read().to(start::start))))
+                // These use something up: a HEAD, which link checkers send, must not.
+                .service(only("GET", web::resource("/callback").route(web::get().to(callback::first))))
+                .service(only("GET", web::resource("/callback/{id}").route(web::get().to(callback::named))))
+                .service(only("GET", web::resource("/continue").route(web::get().to(handover::receive))))
+                .service(only(
+                    "GET, HEAD, POST",
+                    web::resource("/logout").route(read().to(logout::ask)).route(web::post().to(logout::end)),
+                ))
+                .service(only(
+                    "POST",
+                    web::resource("/backchannel-logout").route(web::post().to(backchannel::receive)),
+                ))
+                .service(only(
+                    "GET, HEAD",
+                    web::resource("/.well-known/jwks.json").route(read().to(static_files::jwks)),
+                ))
+                .service(only(
+                    "GET, HEAD",
+                    web::resource("/assets/{name}").route(read().to(static_files::asset)),
+                )),
         )
         .default_service(web::route().to(nowhere));
+}
+
+/// GET, and HEAD wherever there is GET (RFC 9110 §9.1).
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// A resource that answers these methods; every other is 405, and is told which there are (RFC 9110 §15.5.6).
+fn only(methods: &'static str, resource: Resource) -> Resource {
+    let wrong = move |request: HttpRequest, state: Data<State>| async move {
+        let visit = Visit::new(&request, &state);
+        let mut response = visit.trouble(Trouble::MethodNotAllowed, Then::Home);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+        response
+    };
+    resource.default_service(web::route().to(wrong))
 }
 
 /// The encrypted cookie of the gateway's own pages: pending logins. Its own lifetime is a courtesy to browsers;

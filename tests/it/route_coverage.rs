@@ -37,43 +37,44 @@ const fn row(
 
 const ALL: &[&str] = &METHODS;
 const GET: &[&str] = &["GET"];
+const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
 
 // Of services and proxies: an address that is no trusted proxy gets 403, whoever asks.
 const TABLE: &[Row] = &[
     row("/auth", "/auth", ALL, [302, 200, 403], 0),
     row("/auth/nginx", "/auth/nginx", ALL, [401, 200, 403], 0),
-    row("/authenticate", "/authenticate", &["GET", "POST"], [401, 200, 403], 405),
-    row("/authorize", "/authorize", POST, [400, 400, 403], 404),
-    row("/access/v1/evaluation", "/access/v1/evaluation", POST, [400, 400, 403], 404),
-    row("/access/v1/evaluations", "/access/v1/evaluations", POST, [400, 400, 403], 404),
+    row("/authenticate", "/authenticate", &["GET", "HEAD", "POST"], [401, 200, 403], 405),
+    row("/authorize", "/authorize", POST, [400, 400, 403], 405),
+    row("/access/v1/evaluation", "/access/v1/evaluation", POST, [400, 400, 403], 405),
+    row("/access/v1/evaluations", "/access/v1/evaluations", POST, [400, 400, 403], 405),
     row(
         "/.well-known/authzen-configuration",
         "/.well-known/authzen-configuration",
-        GET,
+        READ,
         [200, 200, 403],
-        404,
+        405,
     ),
-    row("/healthz", "/healthz", GET, [200; 3], 404),
-    row("/readyz", "/readyz", GET, [200; 3], 404),
+    row("/healthz", "/healthz", READ, [200; 3], 405),
+    row("/readyz", "/readyz", READ, [200; 3], 405),
     // On the listener of `ops.listen`, and not here.
     row("/metrics", "/metrics", GET, [404; 3], 404),
-    row("/", "/", GET, [302; 3], 404),
-    row("/rbac", "/rbac", GET, [302, 200, 302], 404),
-    row("/rbac/", "/rbac/", GET, [302, 200, 302], 404),
-    row("/rbac/userinfo", "/rbac/userinfo", GET, [401, 200, 401], 404),
-    row("/rbac/login", "/rbac/login", GET, [302; 3], 405),
+    row("/", "/", READ, [302; 3], 405),
+    row("/rbac", "/rbac", READ, [302, 200, 302], 405),
+    row("/rbac/", "/rbac/", READ, [302, 200, 302], 405),
+    row("/rbac/userinfo", "/rbac/userinfo", READ, [401, 200, 401], 405),
+    row("/rbac/login", "/rbac/login", READ, [302; 3], 405),
     row("/rbac/callback", "/rbac/callback", GET, [400; 3], 405),
     row("/rbac/callback/{id}", "/rbac/callback/p0", GET, [400; 3], 405),
     row("/rbac/continue", "/rbac/continue", GET, [421; 3], 405),
-    row("/rbac/logout", "/rbac/logout", GET, [200; 3], 405),
+    row("/rbac/logout", "/rbac/logout", READ, [200; 3], 405),
     row("/rbac/logout", "/rbac/logout", POST, [303; 3], 405),
     row("/rbac/sessions/end", "/rbac/sessions/end", POST, [302, 400, 302], 405),
-    row("/rbac/sessions/end-all", "/rbac/sessions/end-all", GET, [302, 200, 302], 405),
+    row("/rbac/sessions/end-all", "/rbac/sessions/end-all", READ, [302, 200, 302], 405),
     row("/rbac/sessions/end-all", "/rbac/sessions/end-all", POST, [302, 303, 302], 405),
     row("/rbac/backchannel-logout", "/rbac/backchannel-logout", POST, [400; 3], 405),
-    row("/rbac/.well-known/jwks.json", "/rbac/.well-known/jwks.json", GET, [200; 3], 404),
-    row("/rbac/assets/{name}", "/rbac/assets/{name}", GET, [200; 3], 404),
+    row("/rbac/.well-known/jwks.json", "/rbac/.well-known/jwks.json", READ, [200; 3], 405),
+    row("/rbac/assets/{name}", "/rbac/assets/{name}", READ, [200; 3], 405),
 ];
 
 /// The stylesheet's path, which has a hash in it.
@@ -100,7 +101,7 @@ fn written() -> BTreeSet<String> {
             }
         }
     }
-    if outside.contains(".route(&base,") {
+    if outside.contains("web::resource(&base)") {
         paths.insert("/rbac".to_owned());
     }
     paths
