@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use self::flights::{Flights, Turn};
 use self::marks::{Mark, Marks};
 use self::seen::{Behind, Seen};
+use super::token::Used;
 use super::{Change, Result, SessionId, SessionRecord, Store, StoreError, UserRecord};
 use crate::clock::{Clock, Timestamp};
 
@@ -348,6 +349,10 @@ impl Known {
         match change {
             Change::Session(id) => self.ended(id),
             Change::User(id) => self.user_changed(id),
+            Change::Token(digest) => {
+                self.note_change();
+                self.marks.move_on(&digest.to_string());
+            }
             Change::Everything => {
                 self.note_change();
                 self.marks.move_all_on();
@@ -369,7 +374,7 @@ fn known_session(
     read_at: Timestamp,
     before: Option<Arc<Seen>>,
 ) -> KnownSession {
-    let seen = before.unwrap_or_else(|| Arc::new(Seen::new(record.id.clone())));
+    let seen = before.unwrap_or_else(|| Arc::new(Seen::new(Used::Session(record.id.clone()))));
     seen.known(record.last_seen_at);
     KnownSession {
         id: record.id.clone(),

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use doorward::clock::{Clock, ManualClock, Timestamp};
+use doorward::store::activity::{Activity, ActivityFilter};
 use doorward::store::known::{Confirm, Known, KnownSession, Standing};
+use doorward::store::page::{Page, Slice};
+use doorward::store::rate::{Limit, Taken};
+use doorward::store::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use doorward::store::{
-    Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserRecord,
+    Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserOrder, UserRecord,
 };
 use tokio::sync::{RwLock, mpsc};
 
@@ -51,8 +55,8 @@ impl Store for Faulty {
     async fn users_named(&self, name: &str) -> Result<Vec<UserRecord>> {
         self.real()?.users_named(name).await
     }
-    async fn users(&self, search: &str, offset: u64, limit: u32) -> Result<Vec<UserRecord>> {
-        self.real()?.users(search, offset, limit).await
+    async fn users(&self, search: &str, order: UserOrder, slice: Slice) -> Result<Page<UserRecord>> {
+        self.real()?.users(search, order, slice).await
     }
     async fn grant(&self, user: &str, role: &str) -> Result<bool> {
         self.real()?.grant(user, role).await
@@ -78,10 +82,10 @@ impl Store for Faulty {
     async fn sessions_of(&self, user: &str, now: Timestamp) -> Result<Vec<SessionRecord>> {
         self.real()?.sessions_of(user, now).await
     }
-    async fn sessions(&self, offset: u64, limit: u32, now: Timestamp) -> Result<Vec<SessionRecord>> {
-        self.real()?.sessions(offset, limit, now).await
+    async fn sessions(&self, search: &str, slice: Slice, now: Timestamp) -> Result<Page<SessionRecord>> {
+        self.real()?.sessions(search, slice, now).await
     }
-    async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<()> {
+    async fn touch(&self, seen: &[(Used, Timestamp)]) -> Result<()> {
         self.real()?.touch(seen).await
     }
     async fn end_session(&self, id: &SessionId) -> Result<bool> {
@@ -106,6 +110,36 @@ impl Store for Faulty {
     }
     async fn take_handover(&self, digest: &[u8; 32], now: Timestamp) -> Result<Option<Vec<u8>>> {
         self.real()?.take_handover(digest, now).await
+    }
+    async fn put_token(&self, token: &TokenRecord) -> Result<()> {
+        self.real()?.put_token(token).await
+    }
+    async fn token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<TokenRecord>> {
+        self.real()?.token(digest, now).await
+    }
+    async fn tokens(
+        &self,
+        filter: &TokenFilter,
+        order: TokenOrder,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<Page<TokenRecord>> {
+        self.real()?.tokens(filter, order, slice, now).await
+    }
+    async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool> {
+        self.real()?.revoke_token(digest).await
+    }
+    async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {
+        self.real()?.redigest_token(old, new).await
+    }
+    async fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Result<Taken> {
+        self.real()?.take(bucket, limit, want, now).await
+    }
+    async fn note(&self, activity: &[Activity]) -> Result<()> {
+        self.real()?.note(activity).await
+    }
+    async fn activity(&self, filter: &ActivityFilter, slice: Slice) -> Result<Page<Activity>> {
+        self.real()?.activity(filter, slice).await
     }
     async fn sweep(&self, now: Timestamp) -> Result<()> {
         self.real()?.sweep(now).await
@@ -394,7 +428,7 @@ async fn an_idle_session_ends_unless_another_replica_saw_it() {
 
     scene.clock.advance(Duration::from_secs(3601));
     let elsewhere = scene.clock.now().minus(Duration::from_secs(30));
-    scene.store.touch(&[(sid(1), elsewhere)]).await.unwrap();
+    scene.store.touch(&[(Used::Session(sid(1)), elsewhere)]).await.unwrap();
     assert_eq!(scene.confirm(&ada), Confirm::Stale);
     let ada = scene.live(1).await;
     assert_eq!(ada.last_seen(), elsewhere);
