@@ -91,7 +91,9 @@ else
   bad "doorward check refuses KEYCLOAK_URL, KEYCLOAK_REALM, KEYCLOAK_AUDIENCE and ROLE_MAPPING_FILE alone"
 fi
 
-wait_for 180 curl -sf "$URL/realms/main/.well-known/openid-configuration" \
+# Up, or not to be waited for any longer.
+keycloak_answers() { ! kill -0 "$keycloak" || curl -sf "$URL/realms/main/.well-known/openid-configuration"; }
+wait_for 300 keycloak_answers && kill -0 "$keycloak" 2>/dev/null \
   || { tail -n 20 "$LOGS/keycloak.log"; give_up "Keycloak does not start"; }
 doorward_with realm "$BY_REALM" "${bearer[@]}"
 doorward_with discovery "$BY_DISCOVERY" "${bearer[@]:2}" \
