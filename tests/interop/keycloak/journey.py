@@ -86,7 +86,8 @@ check("the service is told who she is, and of her roles those that the mapping n
 job_token = keycloak.of_service()
 allowed = auth(REALM, "/api/v1/auditflow", job_token)
 said = {name: allowed.header(name) for name in ("X-Auth-User", "X-Auth-Email", "X-Auth-Name", "X-Auth-Roles")}
-expected = {"X-Auth-User": read(job_token)[1]["sub"], "X-Auth-Email": "", "X-Auth-Name": "service-account-reports-job", "X-Auth-Roles": "auditflow-role"}
+expected = {"X-Auth-User": read(job_token)[1]["sub"], "X-Auth-Email": "",
+            "X-Auth-Name": "service-account-reports-job", "X-Auth-Roles": "auditflow-role"}
 check("a service account has no e-mail: it is its sub", said == expected, said)
 
 keycloak.allow_passwords("doorward")
@@ -211,7 +212,8 @@ check("a token by the old key is believed while Keycloak publishes it", auth(REA
 bob = sign_in_as("bob")
 check("a sign-in with an ID token by the new key waits for no pause", auth(BROWSER, "/api/v1/auditflow", browser=bob).status == 200, "401")
 sign_out(bob, keycloak.url)
-check("a logout token by the new key ends a session", eventually(5, lambda: auth(BROWSER, "/api/v1/auditflow", browser=bob).status == 302), "it goes on")
+check("a logout token by the new key ends a session",
+      eventually(5, lambda: auth(BROWSER, "/api/v1/auditflow", browser=bob).status == 302), "it goes on")
 
 keycloak.disable(old_key)
 fetched = keycloak.key_fetches()
