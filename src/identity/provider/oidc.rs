@@ -244,6 +244,17 @@ impl Oidc {
             }
             _ => Claims::new(),
         };
+        if let Some(path) = &self.roles_claim
+            && lacks_roles
+            && claims::at(&user_info, path).is_none()
+        {
+            // Keycloak puts roles into the access token alone, unless a mapper says otherwise.
+            tracing::info!(
+                provider = self.id,
+                claim = path,
+                "neither the ID token nor UserInfo has the claim of `roles_claim`: the person has no role of the provider"
+            );
+        }
         // An e-mail and its being verified are one statement: both are of the same document.
         let email = claims::verified_email(if lacks_email { &user_info } else { &id_claims })?;
         if self.kind != ProviderKind::Google && !claims::in_domains(email, &self.allowed_domains) {
