@@ -220,7 +220,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let issuers = Issuers::new(&config.issuers).map_err(|fault| anyhow!("bearer.issuers: {fault}"))?;
     let bearers =
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
-    let peppers = Peppers::open(&config.tokens, &config.data_dir)?;
+    let peppers = Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?);
     let tokens = Tokens::new(peppers, Arc::clone(&known), config.forward_auth.user_header_format);
     let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
