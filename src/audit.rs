@@ -59,6 +59,8 @@ pub struct Decision<'a> {
     pub host: Option<&'a str>,
     /// Canonical path, never the query.
     pub path: Option<&'a str>,
+    /// Whether a service merely asked, and no request was let through or refused; `None` for "no".
+    pub only_asked: Option<bool>,
     /// Whether it was let through as a CORS preflight; `None` for "no".
     pub preflight: Option<bool>,
     /// Of a request that opens a WebSocket: its origin, empty when it had none.

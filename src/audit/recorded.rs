@@ -42,6 +42,9 @@ pub struct Recorded {
     host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// `true` when a service merely asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_asked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     preflight: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +203,9 @@ impl fmt::Display for Recorded {
         }
         if let Some(client) = &self.client {
             write!(f, " from {client}")?;
+        }
+        if self.only_asked == Some(true) {
+            f.write_str(", asked by a service")?;
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(super) struct About<'a> {
     /// Its host, or the whole host that was asked about.
     pub(super) host: Option<&'a Host>,
     pub(super) upgrade: Upgrade<'a>,
+    /// A service wants to know; no request waits for the answer.
+    pub(super) only_asked: bool,
     /// The client's address.
     pub(super) client: IpAddr,
     /// The proxy's request id, if it sent one.
@@ -48,7 +50,9 @@ pub(super) fn write_down(
     let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
     state.metrics.decision(outcome, about.began.elapsed());
     Span::current().record("decision_id", about.id.as_str()).record("outcome", outcome.as_str());
-    if let Decision::Deny(reason) = decision {
+    if let Decision::Deny(reason) = decision
+        && !about.only_asked
+    {
         tracing::info!(
             decision_id = about.id.as_str(),
             user = caller.map(Caller::user),
@@ -75,6 +79,7 @@ pub(super) fn write_down(
         scheme: about.target.map(|target| target.scheme().as_str()),
         host,
         path,
+        only_asked: about.only_asked.then_some(true),
         preflight: found.is_some_and(Found::preflight).then_some(true),
         websocket: match about.upgrade {
             Upgrade::No => None,

@@ -179,6 +179,8 @@ async fn a_service_asks_for_whom_a_button_works() {
         let pressed = person.send(Method::POST, "/foo/reports/7/approve", &form, Some(Vec::new())).await;
         assert_eq!(pressed.status, if may { 200 } else { 403 }, "{pressed:?}");
         assert_eq!(pressed.body.contains("Approved."), may, "{pressed:?}");
+        // A person who sends a form reads a page, refused or not.
+        assert!(pressed.header("content-type").starts_with("text/html"), "{pressed:?}");
     }
     assert_eq!(Person::new(stack).fetch("/foo/api/reports/7").await.status, 401);
     // What foo asks, nobody asks from outside.

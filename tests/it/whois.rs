@@ -125,6 +125,12 @@ async fn may_they() {
     assert!(body[0]["reason"].as_str().unwrap().contains("reports:write"), "{body}");
     let wrong = Some(("authorization", "Bearer x"));
     assert_eq!(post(&gateway, "/authorize", wrong, &route("/docs")).await.0, 401);
+    // The log tells a question from a refusal.
+    let log = std::fs::read_to_string(gateway.dir.join("audit.log")).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let refused: Vec<Value> = lines.filter(|line| line["outcome"] == "forbidden").collect();
+    let asked = refused.iter().filter(|line| line["only_asked"] == true).count();
+    assert!(asked > 0 && asked < refused.len(), "{refused:?}");
     gateway.stop().await;
 }
 

@@ -256,6 +256,7 @@ impl<'a> Asking<'a> {
             target,
             host: target.map(Target::host),
             upgrade: Upgrade::No,
+            only_asked: true,
             client: self.client,
             request_id: None,
             began: self.reply.began,
