@@ -13,6 +13,7 @@ mod account_tokens;
 mod api_tokens;
 mod architecture;
 mod bearer_jwt;
+mod claims;
 mod config_errors;
 mod cookies;
 mod docs;
