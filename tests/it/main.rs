@@ -16,6 +16,7 @@ mod cookies;
 mod docs;
 mod explain;
 mod forward_auth;
+mod fuzz;
 mod github;
 mod handover;
 mod headers;

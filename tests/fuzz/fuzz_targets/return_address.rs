@@ -1,0 +1,7 @@
+#![no_main]
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    properties::return_address(data);
+});
