@@ -45,7 +45,11 @@ fn hold(name: &str, property: fn(&[u8]) -> bool) {
     let corpus = corpus(name);
     let taken = corpus.iter().filter(|input| try_one(name, property, input)).count();
     // A property that every input passes by, or that none is refused by, looks at nothing.
-    assert!(taken > 2 && corpus.len() - taken > 2, "{name}: {taken} of {} kept inputs are taken", corpus.len());
+    assert!(
+        taken > 2 && corpus.len() - taken > 2,
+        "{name}: {taken} of {} kept inputs are taken",
+        corpus.len()
+    );
 
     let seed = number("FUZZ_SEED").unwrap_or_else(|| RandomState::new().hash_one(name));
     let mut random = Random(seed | 1);
@@ -73,10 +77,14 @@ fn try_one(name: &str, property: fn(&[u8]) -> bool, input: &[u8]) -> bool {
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+/// Where the line begins that `place` is in.
+fn line_start(text: &[u8], place: usize) -> usize {
+    text[..place.min(text.len())].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
 }
 
 /// xorshift64* (Marsaglia, Vigna): enough to choose places by.
@@ -109,7 +117,7 @@ impl Random {
         ];
         let place = self.below(input.len() + 1);
         let end = (place + 1 + self.below(8)).min(input.len());
-        match self.below(6) {
+        match self.below(8) {
             0 if place < input.len() => input[place] = SPECIAL[self.below(SPECIAL.len())],
             1 if place < input.len() => input[place] ^= 1 << self.below(8),
             2 => drop(input.drain(place..end)),
@@ -123,6 +131,20 @@ impl Random {
                 let from = self.below(other.len() + 1);
                 let until = (from + self.below(40)).min(other.len());
                 drop(input.splice(place..place, other[from..until].to_vec()));
+            }
+            // Files are changed by the line, too.
+            5 => {
+                let other = &corpus[self.below(corpus.len())];
+                let lines: Vec<&[u8]> = other.split_inclusive(|byte| *byte == b'\n').collect();
+                let line = lines.get(self.below(lines.len())).map_or(Vec::new(), |line| line.to_vec());
+                let at = line_start(input, place);
+                drop(input.splice(at..at, line));
+            }
+            6 => {
+                let at = line_start(input, place);
+                let length =
+                    input[at..].iter().position(|byte| *byte == b'\n').map_or(input.len() - at, |n| n + 1);
+                drop(input.drain(at..at + length));
             }
             _ => drop(input.splice(place..place, WORDS[self.below(WORDS.len())].bytes())),
         }

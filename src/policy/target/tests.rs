@@ -291,6 +291,18 @@ proptest! {
         }
     }
 
+    /// Of a whole request: what is rendered is read as what it was.
+    #[test]
+    fn a_target_is_read_once_and_for_all(
+        host in "[aA1][a-zB.]{0,8}[a-z]\\.?(:[1-9][0-9]{0,3})?|\\[[0-9a-f:]{2,9}\\](:443)?",
+        uri in "/([a-c./;%?~]|%2[5eEfF]|%C3%A9){0,12}",
+        scheme in "https?|wss?|HTTPS",
+    ) {
+        if let Ok(once) = Target::parse(b"GET", scheme.as_bytes(), host.as_bytes(), uri.as_bytes()) {
+            prop_assert_eq!(Target::of_url("GET", &once.url()), Ok(once));
+        }
+    }
+
     #[test]
     fn a_canonical_path_has_nothing_to_resolve(uri in "/([a-c./;%\\\\]|%2[5eEfF]|%5[cC]|%00){0,12}") {
         let target = get(&uri).unwrap();

@@ -25,8 +25,9 @@ pub(crate) fn jwt(data: &[u8]) -> bool {
     }
 
     // Written again from what was read it is the same token.
-    let written =
-        |part: &Claims| URL_SAFE_NO_PAD.encode(serde_json::to_vec(part).unwrap_or_else(|error| panic!("{error}")));
+    let written = |part: &Claims| {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(part).unwrap_or_else(|error| panic!("{error}")))
+    };
     let again = format!("{}.{}.{signature}", written(&token.header), written(&token.claims));
     let again = Compact::read(&again).unwrap_or_else(|why| panic!("{again}: {why}"));
     assert!(again.header == token.header && again.alg == token.alg);

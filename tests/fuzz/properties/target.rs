@@ -50,5 +50,8 @@ fn one_reading(target: &Target, url: &str) {
 fn decoded(path: &str) -> String {
     // Everything but the path is escaped by the serialiser, so that a `&`, `=` or `+` of the path stays itself.
     let escaped = path.replace('&', "%26").replace('=', "%3D").replace('+', "%2B");
-    url::form_urlencoded::parse(escaped.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+    url::form_urlencoded::parse(escaped.as_bytes())
+        .next()
+        .map(|(name, _)| name.into_owned())
+        .unwrap_or_default()
 }
