@@ -11,6 +11,7 @@
 mod account;
 mod architecture;
 mod bearer_jwt;
+mod check;
 mod config_errors;
 mod cookies;
 mod docs;

@@ -20,9 +20,12 @@ static RULES: LazyLock<ReturnRules> = LazyLock::new(|| {
 
 /// The allow-list, written down a second time.
 fn listed(host: &str, port: Option<u16>) -> bool {
-    let below_apps = host
-        .split_once(".apps.example.test")
-        .is_some_and(|(label, rest)| rest.is_empty() && label.split('.').all(|label| !label.is_empty()));
+    let below_apps = host.split_once(".apps.example.test").is_some_and(|(label, rest)| {
+        rest.is_empty()
+            && label.split('.').all(|label| {
+                !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            })
+    });
     match port {
         None => matches!(host, "auth.example.test" | "app.example.test") || below_apps,
         Some(8443) => host == "odd.example.test",
