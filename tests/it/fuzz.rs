@@ -40,6 +40,7 @@ fn signed_tokens() {
 }
 
 /// Three seconds of each property unless `FUZZ_SECONDS` says otherwise; `FUZZ_SEED` repeats a run.
+#[expect(clippy::print_stdout, reason = "what repeats the run, shown when it fails")]
 fn hold(name: &str, property: fn(&[u8]) -> bool) {
     let number = |key: &str| std::env::var(key).ok().map(|text| text.parse::<u64>().unwrap());
     let corpus = corpus(name);
