@@ -10,6 +10,8 @@ fn explain(yaml: &str, who: &str, request: &str) -> String {
 const DEMO: &str = include_str!("../../../deployment/demo/policy.yaml");
 const COMPOSE: &str = include_str!("../../../deployment/traefik-compose/doorward/policy.yaml");
 
+const KEYCLOAK: &str = include_str!("../../../deployment/keycloak/role_mapping.yaml");
+
 /// The full form as docs/policy.md shows it.
 fn documented() -> String {
     let page = include_str!("../../../docs/policy.md");
@@ -27,6 +29,8 @@ fn the_access_tables_of_the_sample_policies() {
         insta::assert_snapshot!("docs", policy(&documented()).table().to_string());
         insta::assert_snapshot!("hosts", policy(HOSTS).table().to_string());
     });
+    // The same people may the same with the one for Keycloak.
+    assert_eq!(policy(KEYCLOAK).table().to_string(), policy(SHORT).table().to_string());
 }
 
 #[test]
