@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-#[path = "../fuzz/properties/mod.rs"]
+#[path = "../fuzz/properties/lib.rs"]
+#[allow(unreachable_pub, reason = "a crate of its own for cargo-fuzz")]
 mod properties;
 
 /// Longest input that is made, in bytes.

@@ -1,6 +1,4 @@
 #![no_main]
-#[path = "../properties/mod.rs"]
-mod properties;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     properties::target(data);

@@ -4,7 +4,7 @@ use actix_web::http::header::HeaderValue;
 use doorward::http::credentials::{Presented, presented};
 use doorward::http::forwarded::Presence;
 
-pub(crate) fn bearer(data: &[u8]) -> bool {
+pub fn bearer(data: &[u8]) -> bool {
     let Ok(value) = HeaderValue::from_bytes(data) else { return false };
     let token = match presented(Presence::Once(&value)) {
         // There is a header, so the cookie is never asked.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward::identity::claims::Claims;
 use doorward::identity::compact::Compact;
 
-pub(crate) fn jwt(data: &[u8]) -> bool {
+pub fn jwt(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
     let Ok(token) = Compact::read(text) else { return false };
 

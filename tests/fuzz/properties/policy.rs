@@ -5,7 +5,7 @@ use doorward::policy::decision::{Caller, Decision, Subject};
 use doorward::policy::target::{Host, Target};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle};
 
-pub(crate) fn policy(data: &[u8]) -> bool {
+pub fn policy(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
     let policy = match Policy::parse("p.yaml", text) {
         Ok(policy) => policy,

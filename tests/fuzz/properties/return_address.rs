@@ -33,7 +33,7 @@ fn listed(host: &str, port: Option<u16>) -> bool {
     }
 }
 
-pub(crate) fn return_address(data: &[u8]) -> bool {
+pub fn return_address(data: &[u8]) -> bool {
     let Ok(raw) = std::str::from_utf8(data) else { return false };
     let Some(to) = RULES.check(raw) else { return false };
 

@@ -3,7 +3,7 @@
 use doorward::policy::target::{Host, Target};
 use url::Url;
 
-pub(crate) fn target(data: &[u8]) -> bool {
+pub fn target(data: &[u8]) -> bool {
     let mut parts = data.splitn(4, |byte| *byte == b'\n');
     let (Some(method), Some(scheme), Some(host), Some(uri)) =
         (parts.next(), parts.next(), parts.next(), parts.next())

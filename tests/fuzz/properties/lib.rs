@@ -8,8 +8,8 @@ mod policy;
 mod return_address;
 mod target;
 
-pub(crate) use bearer::bearer;
-pub(crate) use jwt::jwt;
-pub(crate) use policy::policy;
-pub(crate) use return_address::return_address;
-pub(crate) use target::target;
+pub use bearer::bearer;
+pub use jwt::jwt;
+pub use policy::policy;
+pub use return_address::return_address;
+pub use target::target;
