@@ -3,7 +3,7 @@
 pub mod assertion;
 pub mod bearer;
 pub mod claims;
-mod compact;
+pub mod compact;
 pub mod discovery;
 pub mod ids;
 mod introspection;

@@ -11,12 +11,14 @@
 mod account;
 mod architecture;
 mod bearer_jwt;
+mod check;
 mod claims;
 mod config_errors;
 mod cookies;
 mod docs;
 mod explain;
 mod forward_auth;
+mod fuzz;
 mod github;
 mod handover;
 mod headers;
