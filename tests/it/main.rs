@@ -9,6 +9,8 @@
 )]
 
 mod account;
+mod account_tokens;
+mod api_tokens;
 mod architecture;
 mod bearer_jwt;
 mod check;
