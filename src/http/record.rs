@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tracing::Span;
 
+use super::limits::Refused;
 use super::state::State;
 use super::who::Who;
 use crate::audit;
@@ -30,15 +31,16 @@ pub(super) struct About<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Writes one decision down.
+/// Writes one decision down, or that a limit came before it.
 pub(super) fn write_down(
     state: &State,
     about: &About<'_>,
     found: Option<&Found<'_>>,
     who: &Who,
     decision: &Decision,
+    over: Option<&Refused>,
 ) {
-    let outcome = outcome_of(decision, who);
+    let outcome = if over.is_some() { Outcome::RateLimited } else { outcome_of(decision, who) };
     let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
     state.metrics.decision(outcome, about.began.elapsed());
     Span::current().record("decision_id", about.id.as_str()).record("outcome", outcome.as_str());
@@ -49,7 +51,7 @@ pub(super) fn write_down(
     let line = audit::Decision {
         decision_id: about.id.as_str(),
         outcome,
-        reason: reason_of(decision, who),
+        reason: over.map(Refused::reason).or_else(|| reason_of(decision, who)),
         rule: rule.map(|rule| rule.id.as_str()),
         rule_at: rule.map(|rule| format!("{}:{}", rule.file, rule.line)),
         service: found.and_then(Found::service),

@@ -30,6 +30,7 @@ mod outages;
 mod paths;
 mod policy_live;
 mod provider_outages;
+mod rate_limits;
 mod redirects;
 mod route_coverage;
 mod session_limits;
