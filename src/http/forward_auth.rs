@@ -119,12 +119,13 @@ fn conclude(
 ) -> HttpResponse {
     let about = About {
         id: &reply.id,
-        method: target.map(Target::method),
+        target,
         host: Some(match &asked.question {
-            Question::Route(target) => target.host().as_str(),
-            Question::WholeHost(host) => host.as_str(),
+            Question::Route(target) => target.host(),
+            Question::WholeHost(host) => host,
         }),
-        path: target.map(Target::path),
+        upgrade: asked.upgrade,
+        only_asked: false,
         client: asked.client,
         request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
         began: reply.began,
@@ -132,13 +133,13 @@ fn conclude(
     };
     write_down(reply.state, &about, found, who, &decision, over.as_ref());
     if let Some(over) = over {
-        return reply.too_many(target, &over, asked.navigation);
+        return reply.too_many(target, &over, asked.page);
     }
     match decision {
         Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit),
         Decision::Challenge => reply.challenge(target, asked.navigation),
         Decision::Invalid => reply.invalid_credential(),
-        Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.navigation),
+        Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.page),
         Decision::Unreadable => reply.bad_request("the path can be read in more than one way"),
         Decision::Unavailable => reply.unavailable(),
     }
@@ -176,9 +177,16 @@ fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse 
             service: None,
             shadow: None,
             method: None,
+            scheme: None,
             host: None,
             path: None,
+            only_asked: None,
+            preflight: None,
+            websocket: None,
             user_id: None,
+            user: None,
+            roles: None,
+            audiences: None,
             auth_method: None,
             client: Some(client),
             request_id: None,

@@ -119,9 +119,9 @@ impl<'a> Reply<'a> {
         target: Option<&Target>,
         reason: &Reason,
         who: Option<&Caller>,
-        navigation: bool,
+        page: bool,
     ) -> HttpResponse {
-        if navigation && self.dialect == Dialect::Forwarded && self.state.login.own_host().is_some() {
+        if page && self.dialect == Dialect::Forwarded && self.state.login.own_host().is_some() {
             return self.forbidden_page(target, reason, who);
         }
         let message = match reason {

@@ -11,6 +11,7 @@
 mod account;
 mod architecture;
 mod bearer_jwt;
+mod claims;
 mod config_errors;
 mod cookies;
 mod docs;

@@ -22,9 +22,9 @@ use super::respond::Reply;
 use super::state::State;
 use super::who::Who;
 use crate::identity::Identity;
-use crate::policy::Policy;
 use crate::policy::decision::Decision;
 use crate::policy::target::{Host, Target};
+use crate::policy::{Policy, Upgrade};
 
 /// Questions in one request.
 const MAX_CHECKS: usize = 100;
@@ -256,9 +256,10 @@ impl<'a> Asking<'a> {
         let id = self.state.ids.next();
         let about = About {
             id: &id,
-            method: target.map(Target::method),
-            host: target.map(|target| target.host().as_str()),
-            path: target.map(Target::path),
+            target,
+            host: target.map(Target::host),
+            upgrade: Upgrade::No,
+            only_asked: true,
             client: self.client,
             request_id: None,
             began: self.reply.began,
