@@ -28,6 +28,8 @@ use crate::http::limits::Limits;
 use crate::http::login::return_to::ReturnRules;
 use crate::http::pages::Pages;
 use crate::http::state::State;
+use crate::http::tokens::Tokens;
+use crate::identity::api_token::Peppers;
 use crate::identity::assertion::Assertions;
 use crate::identity::bearer::Issuers;
 use crate::identity::ids::DecisionIds;
@@ -220,6 +222,8 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let bearers =
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
     let limits = Limits::new(&config.rate_limit, Arc::clone(&store));
+    let peppers = Peppers::open(&config.tokens, &config.data_dir)?;
+    let tokens = Tokens::new(peppers, Arc::clone(&known), config.forward_auth.user_header_format);
     let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
     let metrics = Metrics::new(now, ids);
@@ -237,6 +241,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         callers,
         bearers,
         limits,
+        tokens,
         user_ids,
         assertions,
         providers,
