@@ -11,6 +11,7 @@
 mod account;
 mod api_tokens;
 mod architecture;
+mod audit;
 mod bearer_jwt;
 mod claims;
 mod config_errors;
