@@ -100,9 +100,9 @@ pub struct Decision<'a> {
 #[derive(Debug, Serialize)]
 pub struct SignInEvent<'a> {
     /// What happened: `sign_in`, `sign_in_refused`, `sign_out`, `sessions_ended`, `csrf_refused`,
-    /// `admin_sign_in_refused`.
+    /// `admin_sign_in_refused`, `token_created`, `token_revoked`.
     pub action: &'static str,
-    /// Why, for a refusal.
+    /// Why, for a refusal; which token.
     pub reason: Option<String>,
     /// The provider's id.
     pub provider: Option<&'a str>,
