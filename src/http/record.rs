@@ -6,6 +6,7 @@ use std::time::Instant;
 use tracing::Span;
 
 use super::caller::Caller;
+use super::limits::Refused;
 use super::state::State;
 use super::who::Who;
 use crate::audit;
@@ -37,15 +38,16 @@ pub(super) struct About<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Writes one decision down.
+/// Writes one decision down, or that a limit came before it.
 pub(super) fn write_down(
     state: &State,
     about: &About<'_>,
     found: Option<&Found<'_>>,
     who: &Who,
     decision: &Decision,
+    over: Option<&Refused>,
 ) {
-    let outcome = outcome_of(decision, who);
+    let outcome = if over.is_some() { Outcome::RateLimited } else { outcome_of(decision, who) };
     let (rule, caller) = (found.and_then(Found::rule), who.caller());
     let (method, path) = (about.target.map(Target::method), about.target.map(Target::path));
     let host = about.host.map(Host::as_str);
@@ -54,6 +56,7 @@ pub(super) fn write_down(
     Span::current().record("decision_id", about.id.as_str()).record("outcome", outcome.as_str());
     if let Decision::Deny(reason) = decision
         && !about.only_asked
+        && over.is_none()
     {
         tracing::info!(
             decision_id = about.id.as_str(),
@@ -88,7 +91,7 @@ pub(super) fn write_down(
     let line = audit::Decision {
         decision_id: about.id.as_str(),
         outcome,
-        reason: reason_of(decision, who),
+        reason: over.map(Refused::reason).or_else(|| reason_of(decision, who)),
         rule: rule.map(|rule| rule.id.as_str()),
         rule_at: rule.map(|rule| format!("{}:{}", rule.file, rule.line)),
         service: found.and_then(Found::service),
@@ -104,6 +107,8 @@ pub(super) fn write_down(
             Upgrade::WebSocket(origin) => Some(origin.unwrap_or_default()),
         },
         user_id: caller.map(|who| who.identity.user_id.as_str()),
+        provider: caller.map(|who| who.identity.provider.as_str()),
+        subject: caller.map(|who| who.identity.subject.as_str()),
         user: caller.map(Caller::user),
         roles: caller.map(|who| who.identity.roles.as_slice()),
         audiences: caller.and_then(|who| who.subject().audiences),

@@ -67,6 +67,8 @@ label! {
         Untrusted => "untrusted",
         /// 503: could not be checked.
         Unavailable => "unavailable",
+        /// 429: over a limit.
+        RateLimited => "rate_limited",
     }
 }
 
@@ -102,6 +104,7 @@ pub struct Metrics {
     policy_version: Family<Labels<1>, Gauge>,
     policy_loaded_at: Gauge,
     store_errors: Counter,
+    activity_dropped: Counter,
 }
 
 impl Metrics {
@@ -161,6 +164,9 @@ impl Metrics {
 
         let store_errors = Counter::default();
         ours.register("store_errors", "Questions that the store did not answer", store_errors.clone());
+        let activity_dropped = Counter::default();
+        let help = "Audit lines missing in the lists of activity, as the store was slow";
+        ours.register("activity_dropped", help, activity_dropped.clone());
 
         Self {
             registry,
@@ -174,6 +180,7 @@ impl Metrics {
             policy_version,
             policy_loaded_at,
             store_errors,
+            activity_dropped,
         }
     }
 
@@ -215,6 +222,12 @@ impl Metrics {
     /// The store did not answer.
     pub fn store_error(&self) {
         self.store_errors.inc();
+    }
+
+    /// Counts what the lists of activity lose.
+    #[must_use]
+    pub fn activity_dropped(&self) -> Counter {
+        self.activity_dropped.clone()
     }
 
     /// All of it as OpenMetrics text of the type [`CONTENT_TYPE`]. Were it ever cut short, its end mark would be
@@ -377,11 +390,11 @@ mod tests {
         has(&text, "doorward_decisions_total{outcome=\"allowed\"} 2");
         has(&text, "doorward_decisions_total{outcome=\"unavailable\"} 9");
         has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.00001\"} 0");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.000025\"} 45");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"1.0\"} 45");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"+Inf\"} 46");
-        has(&text, "doorward_decision_duration_seconds_count 46");
-        has(&text, "doorward_decision_duration_seconds_sum 5.0009");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.000025\"} 55");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"1.0\"} 55");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"+Inf\"} 56");
+        has(&text, "doorward_decision_duration_seconds_count 56");
+        has(&text, "doorward_decision_duration_seconds_sum 5.0011");
     }
 
     #[test]

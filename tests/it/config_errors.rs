@@ -45,7 +45,7 @@ fn every_fault_is_reported_at_once_with_status_2() {
         &file,
         "server: { listn: x, external_url: http://auth.example.com }\n\
          session: { lifetime: forever }\n\
-         tokens: { pepper: x }\n\
+         tokens: { pepper: S3CRET }\n\
          providers:\n\
          - { id: google, kind: google, client_id: x, client_secret: S3CRET, client_secret_file: S3CRET }\n\
          - { id: kc, kind: oidc, issuer: \"https://u:S3CRET@kc\", client_id: x, algorithms: [HS256] }\n",
@@ -60,7 +60,7 @@ fn every_fault_is_reported_at_once_with_status_2() {
         "`server.listn` (doorward.yaml:1)",
         "`server.external_url` (doorward.yaml:1)",
         "`session.lifetime` (doorward.yaml:2)",
-        "`tokens` (doorward.yaml:3): is not supported by this version yet",
+        "`tokens.pepper` (doorward.yaml:3): must be at least 16 bytes",
         "`providers.google.client_secret` (doorward.yaml:5)",
         "`providers.kc.issuer` (doorward.yaml:6)",
         "`providers.kc.algorithms` (doorward.yaml:6)",

@@ -176,7 +176,10 @@ impl<'a> Asking<'a> {
         match who {
             Who::Wrong(why) => {
                 tracing::debug!(decision_id = self.reply.id.as_str(), why, "a credential is not valid");
-                Err(self.reply.invalid_credential())
+                match self.state.limits.failed(self.client, now).await {
+                    Some(over) => Err(self.reply.too_many(None, &over, false)),
+                    None => Err(self.reply.invalid_credential()),
+                }
             }
             Who::Unchecked(ref why) => {
                 let id = self.reply.id.as_str();
@@ -260,7 +263,7 @@ impl<'a> Asking<'a> {
             began: self.reply.began,
             now: self.reply.now,
         };
-        write_down(self.state, &about, found.as_ref(), who, &decision);
+        write_down(self.state, &about, found.as_ref(), who, &decision, None);
         Answer {
             allow: matches!(decision, Decision::Allow(_)),
             reason: match &decision {
