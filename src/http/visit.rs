@@ -110,13 +110,16 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Whether a program asks rather than a person.
+    /// Whether a program asks rather than a person. Outside the pages there is little else, and few programs say
+    /// what they accept.
     #[must_use]
     pub fn wants_json(&self) -> bool {
-        self.request.headers().get_all(header::ACCEPT).any(|accept| {
-            let text = accept.to_str().unwrap_or_default();
-            text.contains("application/json") && !text.contains("text/html")
-        })
+        let accepts = |kind| {
+            let mut lines = self.request.headers().get_all(header::ACCEPT);
+            lines.any(|accept| accept.to_str().unwrap_or_default().contains(kind))
+        };
+        let among_pages = self.request.path().starts_with(&self.state.config.server.base_path);
+        (accepts("application/json") || !among_pages) && !accepts("text/html")
     }
 
     /// An answer with the headers that every answer of these pages carries (OWASP secure headers; RFC 9700
