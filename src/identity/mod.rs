@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod claims;
 mod compact;
 pub mod discovery;
+pub mod handle;
 pub mod ids;
 mod introspection;
 pub mod jwks;

@@ -28,8 +28,9 @@ mod yaml;
 mod tests;
 
 pub use compile::{Policy, Rule};
-pub use explain::{Explanation, NearMiss};
+pub use explain::{Explanation, NearMiss, RuleRef};
 pub use fault::{Fault, Place};
 pub use found::{Found, Question, Upgrade, WholeHost};
 pub use names::{ADMIN_ROLE, is_role};
 pub use people::Facts;
+pub use table::{AccessRow, AccessTable};
