@@ -1,5 +1,6 @@
 //! WHO IS ASKING? Everything that turns a credential into an [`Identity`], and nothing about what it may do.
 
+pub mod api_token;
 pub mod assertion;
 pub mod bearer;
 pub mod claims;
