@@ -86,6 +86,25 @@ pub struct SignInEvent<'a> {
     pub request_id: &'a str,
 }
 
+/// A change by an administrator.
+#[derive(Debug, Serialize)]
+pub struct AdminEvent<'a> {
+    /// What was done: `token_created`, `role_granted`.
+    pub action: &'static str,
+    /// Who did it: a user's id, `token/…`, or an administrator's name.
+    pub actor: &'a str,
+    /// How they proved who they are: `password`, `session`, `token`, `shell`.
+    pub auth_method: &'static str,
+    /// To what: a user's id, the beginning of a token's digest or of a session's name.
+    pub target: &'a str,
+    /// What exactly, in words.
+    pub details: Option<String>,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The id that the answer carried.
+    pub request_id: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 struct Line<'a, T> {
     time: String,
@@ -142,6 +161,11 @@ impl Audit {
     /// Writes a sign-in or sign-out down.
     pub fn sign_in(&self, event: &SignInEvent<'_>, now: Timestamp) {
         self.write("session", event, now);
+    }
+
+    /// Writes a change by an administrator down.
+    pub fn admin(&self, event: &AdminEvent<'_>, now: Timestamp) {
+        self.write("admin", event, now);
     }
 
     fn write<T: Serialize>(&self, event: &'static str, body: &T, now: Timestamp) {

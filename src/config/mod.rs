@@ -28,6 +28,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::fault::{Fault, Faults};
+pub use self::parse::{host, host_name};
 use crate::clock::Timestamp;
 
 /// Everything that can be set. Built only by the loader in this module, so every value in it was checked.

@@ -1,10 +1,12 @@
 //! WHO IS ASKING? Everything that turns a credential into an [`Identity`], and nothing about what it may do.
 
+pub mod api_token;
 pub mod assertion;
 pub mod bearer;
 pub mod claims;
 mod compact;
 pub mod discovery;
+pub mod handle;
 pub mod ids;
 mod introspection;
 pub mod jwks;

@@ -33,5 +33,5 @@ pub use fault::{Fault, Place};
 pub use found::{Found, Question, Upgrade, WholeHost};
 pub use names::{ADMIN_ROLE, is_role};
 pub use people::{Facts, Source};
-pub use table::{Cell, Matrix, Row};
+pub use table::{AccessRow, AccessTable};
 pub use trial::Tried;

@@ -1,130 +1,121 @@
-//! The access table, role × endpoint, for people who write no programs: as rows and cells, and as text.
+//! The access table, role × endpoint, for people who write no programs.
 
 use std::fmt::Write as _;
+
+use serde::Serialize;
 
 use super::compile::{Policy, Rule};
 use super::decision::{Caller, Decision, Subject};
 use super::document::Access;
+use super::explain::RuleRef;
 use super::found::Fits;
 use super::names::ADMIN_ROLE;
 
-/// The access table. Rows and columns are sorted, so that the order of the file does not show.
-#[derive(Debug)]
-pub struct Matrix<'p> {
-    /// The columns after "anonymous" and "signed in" (without any role).
-    pub roles: Vec<&'p str>,
-    /// A row for every host of every rule; the last is for everything else.
-    pub rows: Vec<Row<'p>>,
+/// The access table: a row for every host of every rule and one for the rest, a cell for every kind of caller.
+/// Rows and columns are sorted, so that the order of the file does not show.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccessTable {
+    /// `anonymous`, `signed in`, and every role that the policy names.
+    pub callers: Vec<String>,
+    /// The rules; the last row is everything else.
+    pub rows: Vec<AccessRow>,
 }
 
-/// A row of the [`Matrix`].
-#[derive(Debug)]
-pub struct Row<'p> {
-    /// A host, `*.parent`, or `*`.
+/// What one rule says to everybody.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct AccessRow {
+    /// The host, or `*`.
     pub host: String,
-    /// Comma separated, or `*`.
+    /// The methods, comma separated, or `*`.
     pub methods: String,
-    /// The path's pattern.
+    /// The path.
     pub path: String,
-    /// The rule; `None` is the default.
-    pub rule: Option<&'p Rule>,
+    /// Whether its service is in shadow: decided and recorded, never enforced.
+    pub shadow: bool,
+    /// A cell for each of [`AccessTable::callers`]: `yes`, `no` or `login`.
+    pub cells: Vec<&'static str>,
     /// What it asks for, in words.
     pub needs: String,
-    /// Whether the service's rules are tried and not enforced.
-    pub shadow: bool,
-    /// Anonymous, signed in, then each role.
-    pub cells: Vec<Cell>,
-}
-
-/// What one kind of caller is answered.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// `yes`, `no` or `login`.
-    pub answer: &'static str,
-    /// Why, in words.
-    pub why: String,
+    /// The rule; `None` for the default.
+    pub rule: Option<RuleRef>,
 }
 
 impl Policy {
     /// The access table.
     #[must_use]
-    pub fn matrix(&self) -> Matrix<'_> {
-        let roles: Vec<&str> =
-            self.people.names().filter(|role| *role != ADMIN_ROLE || self.names_admin()).collect();
-        let mut rows: Vec<Row<'_>> = Vec::new();
+    pub fn access(&self) -> AccessTable {
+        let roles: Vec<&str> = self.role_names().collect();
+        let mut rows = Vec::new();
         for rule in &self.rules {
             let shadow =
                 rule.service.and_then(|id| self.service(id)).is_some_and(|service| service.settings.shadow);
-            rows.extend(rule.hosts.iter().map(|host| Row {
+            rows.extend(rule.hosts.iter().map(|host| AccessRow {
                 host: host.to_string(),
                 methods: methods(rule),
                 path: rule.pattern.to_string(),
-                rule: Some(rule),
-                needs: rule.access.to_string(),
                 shadow,
                 cells: self.cells(Some(&rule.access), &roles),
+                needs: rule.access.to_string(),
+                rule: Some(rule.into()),
             }));
         }
-        rows.sort_by(|one, other| {
-            (&one.host, &one.methods, &one.path).cmp(&(&other.host, &other.methods, &other.path))
-        });
-        let default = self.default.as_ref();
-        rows.push(Row {
+        rows.sort();
+        let needs =
+            self.default.as_ref().map_or_else(|| "a rule, and there is none".to_owned(), Access::to_string);
+        rows.push(AccessRow {
             host: "*".to_owned(),
             methods: "*".to_owned(),
             path: "everything else".to_owned(),
-            rule: None,
-            needs: default.map_or_else(|| "a rule, and there is none".to_owned(), ToString::to_string),
             shadow: false,
-            cells: self.cells(default, &roles),
+            cells: self.cells(self.default.as_ref(), &roles),
+            needs,
+            rule: None,
         });
-        Matrix { roles, rows }
+        let callers = ["anonymous", "signed in"].into_iter().chain(roles).map(str::to_owned).collect();
+        AccessTable { callers, rows }
     }
 
-    /// The access table as text: a line for every rule and one for the rest, a column for every kind of caller.
+    /// The access table as text.
     #[must_use]
     pub fn table(&self) -> String {
-        let matrix = self.matrix();
-        let head = ["host", "methods", "path", "anonymous", "signed in"].into_iter().chain(matrix.roles);
-        let mut lines: Vec<Vec<String>> = vec![head.map(str::to_owned).collect()];
-        lines.extend(matrix.rows.into_iter().map(|row| {
+        let AccessTable { callers, rows } = self.access();
+        let mut lines = vec!["host", "methods", "path"].into_iter().map(str::to_owned).collect::<Vec<_>>();
+        lines.extend(callers);
+        let mut lines = vec![lines];
+        lines.extend(rows.into_iter().map(|row| {
             let path = if row.shadow { format!("{} (shadow)", row.path) } else { row.path };
-            let cells = row.cells.into_iter().map(|cell| cell.answer.to_owned());
+            let cells = row.cells.into_iter().map(str::to_owned);
             [row.host, row.methods, path].into_iter().chain(cells).collect()
         }));
         aligned(&lines)
+    }
+
+    /// Every role that the policy names, sorted; the administrators' own only where a rule names it.
+    pub fn role_names(&self) -> impl Iterator<Item = &str> {
+        let admin = self.names_admin();
+        self.people.names().filter(move |role| *role != ADMIN_ROLE || admin)
     }
 
     fn names_admin(&self) -> bool {
         self.rules.iter().any(|rule| matches!(&rule.access, Access::Roles(roles) if roles.iter().any(|role| role == ADMIN_ROLE)))
     }
 
-    fn cells(&self, access: Option<&Access>, roles: &[&str]) -> Vec<Cell> {
+    fn cells(&self, access: Option<&Access>, roles: &[&str]) -> Vec<&'static str> {
         let signed_in = |role: Option<&str>| {
             let roles: Vec<String> = role.into_iter().map(str::to_owned).collect();
             let permissions = self.permissions(&roles);
-            let subject = Subject { roles: &roles, permissions: &permissions, audiences: None };
-            cell(access, Caller::Known(subject), role)
+            cell(access, Caller::Known(Subject { roles: &roles, permissions: &permissions, audiences: None }))
         };
         let people = roles.iter().map(|role| signed_in(Some(role)));
-        [cell(access, Caller::Anonymous, None), signed_in(None)].into_iter().chain(people).collect()
+        [cell(access, Caller::Anonymous), signed_in(None)].into_iter().chain(people).collect()
     }
 }
 
-fn cell(access: Option<&Access>, caller: Caller<'_>, role: Option<&str>) -> Cell {
+fn cell(access: Option<&Access>, caller: Caller<'_>) -> &'static str {
     match super::found::judge(access, Fits::ALL, caller) {
-        Decision::Allow(_) => {
-            let why = match (access, role) {
-                (Some(Access::Roles(_)), Some(role)) => format!("{role} is enough"),
-                (Some(Access::Permission(permission)), Some(role)) => format!("{role} permits {permission}"),
-                (Some(Access::Public), _) => "open to everybody".to_owned(),
-                _ => "a sign-in is enough".to_owned(),
-            };
-            Cell { answer: "yes", why }
-        }
-        Decision::Challenge => Cell { answer: "login", why: "asked to sign in".to_owned() },
-        Decision::Deny(reason) => Cell { answer: "no", why: reason.to_string() },
-        _ => Cell { answer: "no", why: "refused".to_owned() },
+        Decision::Allow(_) => "yes",
+        Decision::Challenge => "login",
+        _ => "no",
     }
 }
 
