@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use url::Url;
 
+use crate::admin::Desk;
 use crate::audit::Audit;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -27,8 +28,10 @@ use crate::http::identity_headers::IdentityHeaders;
 use crate::http::login::return_to::ReturnRules;
 use crate::http::pages::Pages;
 use crate::http::state::State;
+use crate::identity::api_token::Peppers;
 use crate::identity::assertion::Assertions;
 use crate::identity::bearer::Issuers;
+use crate::identity::handle::SessionHandles;
 use crate::identity::ids::DecisionIds;
 use crate::identity::keyfile::KeyFile;
 use crate::identity::provider::Providers;
@@ -220,7 +223,18 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let issuers = Issuers::new(&config.issuers).map_err(|fault| anyhow!("bearer.issuers: {fault}"))?;
     let bearers =
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
-    let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
+    let audit =
+        Arc::new(Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?);
+    let config = Arc::new(config);
+    let desk = Desk {
+        store: Arc::clone(&store),
+        known: Some(Arc::clone(&known)),
+        policy: Arc::clone(&policy),
+        audit: Arc::clone(&audit),
+        peppers: Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?),
+        handles: SessionHandles::new(cookies.ring())?,
+        config: Arc::clone(&config),
+    };
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
     let metrics = Metrics::new(now, ids);
     metrics.policy_loaded(&policy.version().to_string(), now);
@@ -242,6 +256,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         login,
         pages,
         audit,
+        desk,
         config,
     })
 }

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::{Admin, Part, Refusal, Result, digest};
+use super::{Admin, Part, Refusal, Result};
+use crate::identity::api_token::Hosts;
 use crate::policy::decision::{self, Subject};
 use crate::policy::target::Target;
 use crate::policy::{Explanation, Facts};
 use crate::store::activity::ActivityFilter;
-use crate::store::token::TokenRecord;
 
 /// What is to be explained: either a request, or a decision of the past.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ enum Credential {
     None,
     Good,
     Refused,
+    /// A token that is good on other hosts.
+    Elsewhere,
 }
 
 impl Admin<'_> {
@@ -81,7 +83,9 @@ impl Admin<'_> {
         if let Some(id) = &question.decision_id {
             return self.explain_again(id).await;
         }
-        let Some(url) = &question.url else { return Err(Refusal::field("url", "is missing: a whole address")) };
+        let Some(url) = &question.url else {
+            return Err(Refusal::field("url", "is missing: a whole address"));
+        };
         let method = question.method.as_deref().unwrap_or("GET");
         let target = Target::of_url(method, url)
             .map_err(|error| Refusal::field("url", format!("with this method is no request: {error}")))?;
@@ -109,7 +113,9 @@ impl Admin<'_> {
             Target::of_url(text("method")?, url.as_str()).ok()
         });
         let Some(target) = target else {
-            return Err(Refusal::NoSuch(format!("the decision {decision_id:?} was about no request that could be read")));
+            return Err(Refusal::NoSuch(format!(
+                "the decision {decision_id:?} was about no request that could be read"
+            )));
         };
         let who = text("user_id");
         let question = match who.and_then(|who| who.strip_prefix("token/")) {
@@ -124,14 +130,19 @@ impl Admin<'_> {
         let Somebody { caller, credential } = somebody;
         let who = match credential {
             Credential::None => decision::Caller::Anonymous,
-            Credential::Refused => decision::Caller::Wrong,
+            Credential::Refused | Credential::Elsewhere => decision::Caller::Wrong,
             Credential::Good => decision::Caller::Known(Subject {
                 roles: &caller.roles,
                 permissions: &caller.permissions,
                 audiences: None,
             }),
         };
-        Explained { explanation: self.desk.policy.load().explain(target, who), caller, recorded }
+        let mut explanation = self.desk.policy.load().explain(target, who);
+        if matches!(credential, Credential::Elsewhere) && explanation.decision == "invalid" {
+            explanation.decision = "deny";
+            explanation.missing = Some("a token that is good on this host".to_owned());
+        }
+        Explained { explanation, caller, recorded }
     }
 
     async fn somebody(&self, question: &Question, host: &str) -> Result<Somebody> {
@@ -162,8 +173,9 @@ impl Admin<'_> {
             notes.push("what the provider claims is known at a sign-in only: add it to the roles".to_owned());
         }
         let provider = question.provider.as_ref().or(user.as_ref().map(|user| &user.provider));
+        let first = self.desk.config.identity_ids().first().copied();
         let facts = Facts {
-            provider: provider.or(self.desk.providers.first()).map_or("", String::as_str),
+            provider: provider.map(String::as_str).or(first).unwrap_or_default(),
             email: user.as_ref().map_or(Some(name), |user| user.email.as_deref()),
             groups: &[],
             claimed: &question.roles,
@@ -177,7 +189,37 @@ impl Admin<'_> {
         Ok(somebody)
     }
 
-    fn known(&self, kind: &'static str, id: Option<String>, facts: &Facts<'_>, notes: Vec<String>) -> Somebody {
+    async fn by_token(&self, name: &str, host: &str) -> Result<Somebody> {
+        let token = self.token_named(name).await?;
+        let mut notes = Vec::new();
+        let mut roles = token.roles.clone();
+        let mut credential = Credential::Good;
+        if let Some(owner) = &token.owner {
+            notes.push(format!("the token is {owner}'s own: it has what they have"));
+            let owner = self.maybe_named(owner).await?;
+            let granted = owner.as_ref().map_or(&[][..], |owner| &owner.granted);
+            roles.retain(|role| token.vested.contains(role) || granted.contains(role));
+            if owner.is_some_and(|owner| owner.disabled) {
+                notes.push("they are disabled".to_owned());
+                credential = Credential::Refused;
+            }
+        }
+        if !Hosts::new(&token.hosts).cover(host) {
+            notes.push(format!("the token is not good on {host}"));
+            credential = Credential::Elsewhere;
+        }
+        let id = Some(format!("token/{}", token.stable_id()));
+        let facts = Facts { claimed: &roles, ..Facts::default() };
+        Ok(Somebody { credential, ..self.known("token", id, &facts, notes) })
+    }
+
+    fn known(
+        &self,
+        kind: &'static str,
+        id: Option<String>,
+        facts: &Facts<'_>,
+        notes: Vec<String>,
+    ) -> Somebody {
         let policy = self.desk.policy.load();
         let roles = policy.roles(facts);
         let permissions = policy.permissions(&roles);

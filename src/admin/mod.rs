@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::audit::{AdminEvent, Audit};
 use crate::clock::Timestamp;
-use crate::config;
+use crate::config::Config;
 use crate::identity::api_token::{FieldFault, Peppers};
 use crate::identity::handle::SessionHandles;
 use crate::identity::seal::KeyError;
@@ -49,14 +49,10 @@ pub struct Desk {
     pub audit: Arc<Audit>,
     /// Digests of tokens.
     pub peppers: Arc<Peppers>,
-    /// How long tokens may live.
-    pub tokens: config::Tokens,
     /// What sessions are called.
     pub handles: SessionHandles,
-    /// The ids of all providers and issuers, the first one first.
-    pub providers: Vec<String>,
-    /// Where the policy is from.
-    pub policy_file: Option<String>,
+    /// As it was loaded.
+    pub config: Arc<Config>,
 }
 
 /// Who acts. Whoever makes one has checked that they may.

@@ -58,7 +58,7 @@ impl Admin<'_> {
         let policy = live.load();
         PolicyView {
             version: live.version(),
-            file: self.desk.policy_file.clone(),
+            file: self.desk.config.policy.file.as_ref().map(|file| file.display().to_string()),
             roles: policy.role_names().map(str::to_owned).collect(),
             access: policy.access(),
             warnings: policy.warnings().iter().map(FaultView::from).collect(),

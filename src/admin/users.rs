@@ -109,7 +109,10 @@ impl Admin<'_> {
     pub async fn disable(&self, name: &str) -> Result<UserView> {
         let user = self.named(name).await?;
         if matches!(&self.actor, Actor::User { id, .. } if *id == user.id) {
-            return Err(Refusal::field("user", "is yourself: you would lock yourself out; ask another administrator"));
+            return Err(Refusal::field(
+                "user",
+                "is yourself: you would lock yourself out; ask another administrator",
+            ));
         }
         self.set_disabled(user, true).await
     }
@@ -160,7 +163,10 @@ impl Admin<'_> {
             (None, _) => Err(Refusal::no("user", name)),
             (Some(last), false) => {
                 let ids: Vec<String> = found.into_iter().chain([last]).map(|user| user.id).collect();
-                let why = format!("is ambiguous: several people have this e-mail; write one of the ids {}", ids.join(", "));
+                let why = format!(
+                    "is ambiguous: several people have this e-mail; write one of the ids {}",
+                    ids.join(", ")
+                );
                 Err(Refusal::field("user", why))
             }
         }
@@ -181,17 +187,23 @@ impl Admin<'_> {
         if !is_role(role) {
             return Err(Refusal::field(
                 "role",
-                format!("{role:?} is no role: letters, digits and a few marks, no comma, and no word of the policy"),
+                format!(
+                    "{role:?} is no role: letters, digits and a few marks, no comma, and no word of the policy"
+                ),
             ));
         }
         let policy = self.desk.policy.load();
         if role == ADMIN_ROLE || policy.knows_role(role) {
             return Ok(());
         }
-        let known: Vec<&str> = policy.role_names().filter(|name| *name != ADMIN_ROLE).take(MAX_HINTS).collect();
+        let known: Vec<&str> =
+            policy.role_names().filter(|name| *name != ADMIN_ROLE).take(MAX_HINTS).collect();
         Err(Refusal::field(
             "role",
-            format!("{role:?} is named nowhere in the policy; it knows {}, and {ADMIN_ROLE}", known.join(", ")),
+            format!(
+                "{role:?} is named nowhere in the policy; it knows {}, and {ADMIN_ROLE}",
+                known.join(", ")
+            ),
         ))
     }
 }
