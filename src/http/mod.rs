@@ -1,6 +1,7 @@
 //! SPEAKS HTTP, DECIDES NOTHING: every route of the gateway, in one table.
 
 pub mod account;
+pub mod admin;
 pub mod bearers;
 pub mod caller;
 pub mod callers;
@@ -51,6 +52,7 @@ const MAX_FORM: usize = 64 * 1024;
 /// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
 /// | `{base}/`, `/userinfo`, `/sessions/…`, `/logout` | the signed-in person | session; forms: CSRF |
+/// | `{base}/admin…` | administrators | the admin guard; forms: CSRF |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
 /// | `{base}/.well-known/jwks.json`, `/assets/…`, `/healthz`, `/readyz` | everybody | none |
 pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
@@ -102,6 +104,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                         .route(read().to(account::ask_end_all))
                         .route(web::post().to(account::end_all)),
                 ))
+                .configure(admin::pages::routes)
                 .service(only("GET, HEAD", web::resource("/login").route(read().to(start::start))))
                 // These use something up: a HEAD, which link checkers send, must not.
                 .service(only("GET", web::resource("/callback").route(web::get().to(callback::first))))

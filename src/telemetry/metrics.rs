@@ -104,6 +104,7 @@ pub struct Metrics {
     store_errors: Counter,
     shadow_refusals: Counter,
     recent: Mutex<Recent>,
+    started: Timestamp,
 }
 
 impl Metrics {
@@ -177,6 +178,7 @@ impl Metrics {
             store_errors,
             shadow_refusals,
             recent: Mutex::new(Recent::new(started)),
+            started,
         }
     }
 
@@ -228,6 +230,12 @@ impl Metrics {
     #[must_use]
     pub fn policy_loaded_at(&self) -> Timestamp {
         Timestamp::from_secs(self.policy_loaded_at.get())
+    }
+
+    /// When the process began.
+    #[must_use]
+    pub const fn started(&self) -> Timestamp {
+        self.started
     }
 
     /// To be told once a minute.

@@ -163,7 +163,7 @@ impl Pages {
             admin_css => at(assets.admin_stylesheet()),
             script => at(assets.admin_script()),
             favicon => at(assets.favicon()),
-            home => path,
+            home => path.as_str(),
             base => path.trim_end_matches('/'),
             site => format!("{}/admin", path.trim_end_matches('/')),
         };

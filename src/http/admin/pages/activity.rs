@@ -46,7 +46,7 @@ pub(super) async fn list(site: &Site<'_>) -> Answer {
     let live = list.filter("live").is_some();
     let page = context! {
         events => found.items.iter().map(|event| row(site, event)).collect::<Vec<_>>(),
-        choices => CHOICES.iter().map(|(value, label)| context! { value, label }).collect::<Vec<_>>(),
+        choices => CHOICES.iter().map(|(value, label)| context! { value => *value, label => *label }).collect::<Vec<_>>(),
         what => list.filter("what").unwrap_or_default(),
         live,
         live_href => list.with("live", if live { "" } else { "1" }),
@@ -83,7 +83,7 @@ pub(super) fn row(site: &Site<'_>, event: &ActivityView) -> Value {
         from => text("client").map(|client| clip(client, 48)),
         outcome,
         kind,
-        decision => event.decision_id.as_ref().map(|id| clip(id, 24)),
+        decision => event.decision_id.as_ref().map(|id| clip(id, 8)),
         explain => event.decision_id.as_ref().filter(|_| event.event == "decision")
             .map(|id| site.address_with("/policy/explain", &[("decision", id)])),
     }

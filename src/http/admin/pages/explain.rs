@@ -36,7 +36,7 @@ pub(super) async fn show(site: &Site<'_>) -> Answer {
     let mut answered = None;
     if let Some(question) = question {
         match site.admin.explain(&question).await {
-            Ok(explained) => answered = Some(answer(site, &explained)),
+            Ok(explained) => answered = Some(answer(&explained)),
             Err(Refusal::NoSuch(why)) => wrong[2] = Some(clip(&sentence(&why), 300)),
             Err(Refusal::Faults(faults)) => {
                 for fault in faults {
@@ -64,7 +64,7 @@ pub(super) async fn show(site: &Site<'_>) -> Answer {
     Ok(site.show("policy", "admin-explain.html", page))
 }
 
-fn answer(site: &Site<'_>, explained: &Explained) -> Value {
+fn answer(explained: &Explained) -> Value {
     let Explained { explanation, caller, recorded } = explained;
     let (word, kind, said) = match explanation.decision {
         "allow" => ("allowed", "good", "It is let through."),
@@ -93,14 +93,14 @@ fn answer(site: &Site<'_>, explained: &Explained) -> Value {
     let near: Vec<Value> = explanation
         .near
         .iter()
-        .map(|near| context! { id => clip(&near.rule.id, LONGEST), line => near.rule.line, why => near.why })
+        .map(|near| context! { id => clip(&near.rule.id, LONGEST), line => near.rule.line, why => near.why.as_str() })
         .collect();
     context! {
         decision => word,
         kind,
         sentence => said,
         request => clip(&explanation.request, 200),
-        service => explanation.service,
+        service => explanation.service.clone(),
         rule => explanation.rule.as_ref().map(|rule| context! { id => clip(&rule.id, LONGEST), line => rule.line }),
         needs => clip(&explanation.needs, 200),
         missing => explanation.missing.as_ref().map(|missing| clip(missing, 200)),
@@ -109,6 +109,5 @@ fn answer(site: &Site<'_>, explained: &Explained) -> Value {
         roles => few(&caller.roles, 40).0,
         notes,
         near,
-        site => site.address(""),
     }
 }

@@ -118,11 +118,11 @@ impl List {
         let kept: Vec<(&str, String)> =
             self.kept.iter().filter(|(name, _)| !own.contains(name)).cloned().chain(sort).collect();
         context! {
-            action => self.address,
-            q => self.q,
+            action => self.address.as_str(),
+            q => self.q.as_str(),
             kept,
             filtered => !self.q.is_empty() || !self.kept.is_empty(),
-            clear => self.address,
+            clear => self.address.as_str(),
             from => grouped((offset + 1).min(total)),
             to => grouped((offset + u64::from(limit)).min(total)),
             total => grouped(total),

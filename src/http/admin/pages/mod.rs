@@ -226,7 +226,7 @@ impl Site<'_> {
             page,
             section,
             viewer,
-            csrf => self.csrf,
+            csrf => self.csrf.as_str(),
             note => self.asked("done").and_then(done),
             reference => self.visit.id.as_str(),
         };
@@ -238,8 +238,10 @@ impl Site<'_> {
     }
 
     /// Asks before something is done that cannot be taken back.
-    fn confirm(&self, section: &'static str, confirm: &Confirm<'_>) -> HttpResponse {
-        let (back, back_label) = &confirm.back;
+    fn confirm(&self, section: &'static str, confirm: Confirm<'_>) -> HttpResponse {
+        let (back, back_label) = confirm.back;
+        let fields: Vec<Vec<String>> =
+            confirm.fields.iter().map(|(name, value)| vec![(*name).to_owned(), (*value).to_owned()]).collect();
         let page = context! {
             title => confirm.title,
             whom => confirm.whom,
@@ -248,9 +250,9 @@ impl Site<'_> {
             cancel => confirm.cancel,
             danger => confirm.danger,
             action => confirm.action,
-            fields => confirm.fields,
-            back => back,
-            back_label => clip(back_label, LONGEST),
+            fields,
+            back,
+            back_label => clip(&back_label, LONGEST),
         };
         self.show(section, "admin-confirm.html", page)
     }

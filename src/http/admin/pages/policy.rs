@@ -45,7 +45,7 @@ pub(super) async fn matrix(site: &Site<'_>) -> Answer {
     let page = context! {
         rows,
         roles => columns.iter().skip(2).filter_map(|column| table.callers.get(*column)).map(|role| clip(role, 40)).collect::<Vec<_>>(),
-        role_names => table.callers.iter().skip(2).collect::<Vec<_>>(),
+        role_names => table.callers.iter().skip(2).cloned().collect::<Vec<_>>(),
         role => role.unwrap_or_default(),
         more_roles => beyond,
         silent,
@@ -66,13 +66,13 @@ fn row_value(row: &AccessRow, columns: &[usize]) -> Value {
                 "login" => format!("asked to sign in: needs {}", row.needs),
                 _ => format!("no: needs {}", row.needs),
             };
-            context! { answer, why => clip(&why, 200) }
+            context! { answer => *answer, why => clip(&why, 200) }
         })
         .collect();
     context! {
-        host => row.host,
+        host => row.host.as_str(),
         methods => if row.methods == "*" { "any" } else { row.methods.as_str() },
-        path => row.path,
+        path => row.path.as_str(),
         shadow => row.shadow,
         needs => clip(&row.needs, 120),
         line => row.rule.as_ref().map(|rule| rule.line),
@@ -157,7 +157,7 @@ pub(super) fn head(site: &Site<'_>, tab: &'static str, texts: &Texts, policy: &P
         .collect();
     context! {
         tab,
-        file => texts.file,
+        file => texts.file.clone(),
         version => grouped(site.visit.state.policy.version()),
         loaded => site.ago(site.visit.state.metrics.policy_loaded_at()),
         faults,

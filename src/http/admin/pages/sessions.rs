@@ -45,7 +45,7 @@ pub(super) async fn ask_end(site: &Site<'_>) -> Answer {
         fields: vec![("id", id)],
         back: (site.user_address(&session.user_id), who(&session)),
     };
-    Ok(site.confirm("sessions", &confirm))
+    Ok(site.confirm("sessions", confirm))
 }
 
 /// `POST /sessions/end`.

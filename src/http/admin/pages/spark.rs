@@ -62,7 +62,7 @@ pub(super) fn spark(lately: &Lately) -> Value {
         .iter()
         .zip(paths)
         .map(|((label, class, outcomes), path)| {
-            context! { label, class, path, total => grouped(total(outcomes)) }
+            context! { label => *label, class => *class, path, total => grouped(total(outcomes)) }
         })
         .collect();
     context! {

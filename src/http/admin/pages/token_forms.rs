@@ -69,7 +69,7 @@ pub(super) fn made(site: &Site<'_>, secret: &NewSecret, title_of_page: &str) -> 
     let page = context! {
         title => title_of_page,
         name => title(&secret.token),
-        digest => secret.token.digest,
+        digest => secret.token.digest.as_str(),
         token,
         curl,
     };
@@ -110,7 +110,7 @@ fn form(site: &Site<'_>, status: StatusCode, faults: &[FieldFault]) -> HttpRespo
     let ttl = site.field("ttl_seconds").map_or_else(|| USUALLY.to_string(), str::to_owned);
     let ends: Vec<Value> = ENDS
         .iter()
-        .map(|(value, label)| context! { value => value.to_string(), label })
+        .map(|(value, label)| context! { value => value.to_string(), label => *label })
         .collect();
     let field = |name| site.field(name).unwrap_or_default();
     let page = context! {

@@ -63,7 +63,7 @@ pub(super) async fn ask_revoke(site: &Site<'_>) -> Answer {
         fields: Vec::new(),
         back: (address, title(&token)),
     };
-    Ok(site.confirm("tokens", &confirm))
+    Ok(site.confirm("tokens", confirm))
 }
 
 /// `POST /tokens/{digest}/revoke`.
@@ -92,7 +92,7 @@ pub(super) async fn ask_rotate(site: &Site<'_>) -> Answer {
         fields: Vec::new(),
         back: (address, title(&token)),
     };
-    Ok(site.confirm("tokens", &confirm))
+    Ok(site.confirm("tokens", confirm))
 }
 
 /// `POST /tokens/{digest}/rotate`.
@@ -148,7 +148,7 @@ fn limit(site: &Site<'_>, token: &TokenView) -> String {
     };
     match token.limit {
         Some(limit) => of(limit.into()),
-        None => format!("{} (as all)", of(rules.max.into())),
+        None => of(rules.max.into()),
     }
 }
 
@@ -159,23 +159,24 @@ pub(super) fn ends_soon(token: &TokenView, now: Timestamp) -> bool {
 
 /// A row of a list.
 pub(super) fn row(site: &Site<'_>, token: &TokenView) -> Value {
-    let (hosts, more_hosts) = few(&token.hosts, 3);
-    let (roles, more_roles) = few(&token.roles, 3);
+    let (hosts, more_hosts) = few(&token.hosts, 2);
+    let (roles, more_roles) = few(&token.roles, 2);
     context! {
-        digest => token.digest,
+        digest => token.digest.as_str(),
         name => title(token),
         owner => match (&token.owner, &token.email) {
             (Some(owner), _) => format!("of {}", clip(owner, 48)),
             (None, Some(email)) => clip(email, 48),
             (None, None) => "by an administrator".to_owned(),
         },
-        comment => token.comment.as_ref().map(|comment| clip(comment, 60)),
+        comment => token.comment.as_ref().map(|comment| clip(comment, 40)),
         hosts, more_hosts, roles, more_roles,
         ends => token.expires_at.map(|end| site.until(end)),
         soon => ends_soon(token, site.visit.now),
         used => token.last_used_at.map(|used| site.ago(used)),
         made => token.created_at.map(|made| site.ago(made)),
         limit => limit(site, token),
+        own_limit => token.limit.is_some(),
     }
 }
 
@@ -184,11 +185,11 @@ fn whole(site: &Site<'_>, token: &TokenView) -> Value {
     let (roles, more_roles) = few(&token.roles, 100);
     context! {
         hosts, more_hosts, roles, more_roles,
-        scopes => token.scopes,
-        owner => owner(token),
+        scopes => token.scopes.clone(),
+        owner => token.owner.as_ref().map_or_else(|| "an administrator".to_owned(), |owner| clip(owner, LONGEST)),
         owner_href => token.owner.as_ref().map(|owner| site.user_address(owner)),
         email => token.email.as_ref().map(|email| clip(email, LONGEST)),
-        comment => token.comment,
+        comment => token.comment.clone(),
         ..row(site, token)
     }
 }

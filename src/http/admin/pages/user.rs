@@ -132,7 +132,7 @@ fn ask(
         fields,
         back: (site.user_address(&user.id), name),
     };
-    Ok(site.confirm("users", &confirm))
+    Ok(site.confirm("users", confirm))
 }
 
 fn done(site: &Site<'_>, user: crate::admin::Result<UserView>, word: &'static str) -> Answer {
@@ -182,7 +182,7 @@ async fn page(site: &Site<'_>, status: StatusCode, wrong: Option<String>) -> Ans
         others,
         roles,
         claims,
-        known_roles => known.iter().filter(|role| !user.roles.iter().any(|have| have == *role)).take(200).collect::<Vec<_>>(),
+        known_roles => known.iter().filter(|role| !user.roles.iter().any(|have| have == *role)).take(200).map(|role| (*role).to_owned()).collect::<Vec<_>>(),
         role => site.field("role").unwrap_or_default(),
         wrong,
         sessions => sessions.iter().take(SHOWN).map(|session| sessions::row(site, session)).collect::<Vec<_>>(),

@@ -40,8 +40,8 @@ pub(super) fn row(site: &Site<'_>, user: &UserView) -> Value {
     let (granted, more_granted) = few(&user.roles, 3);
     context! {
         href => site.user_address(&user.id),
-        id => user.id,
-        subject => user.subject,
+        id => user.id.as_str(),
+        subject => user.subject.as_str(),
         initial => title.chars().find(|c| c.is_alphanumeric()).map_or("?".into(), |c| c.to_uppercase().to_string()),
         title,
         also,
