@@ -121,7 +121,7 @@ impl List {
             action => self.address.as_str(),
             q => self.q.as_str(),
             kept,
-            filtered => !self.q.is_empty() || !self.kept.is_empty(),
+            filtered => !self.q.is_empty() || self.kept.iter().any(|(name, _)| *name != "live"),
             clear => self.address.as_str(),
             from => grouped((offset + 1).min(total)),
             to => grouped((offset + u64::from(limit)).min(total)),

@@ -70,7 +70,7 @@ fn row_value(row: &AccessRow, columns: &[usize]) -> Value {
         })
         .collect();
     context! {
-        host => row.host.as_str(),
+        host => if row.host == "*" { "Every host" } else { row.host.as_str() },
         methods => if row.methods == "*" { "any" } else { row.methods.as_str() },
         path => row.path.as_str(),
         shadow => row.shadow,
