@@ -52,7 +52,8 @@ const MAX_FORM: usize = 64 * 1024;
 /// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
 /// | `{base}/`, `/userinfo`, `/sessions/…`, `/logout` | the signed-in person | session; forms: CSRF |
-/// | `{base}/admin…` | administrators | the admin guard; forms: CSRF |
+/// | `{base}/admin…` | administrators | [`admin::guard`]; forms: CSRF |
+/// | `{base}/api/v1/…`, `/create_token`, `/delete_token` | administrators | [`admin::guard`] |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
 /// | `{base}/.well-known/jwks.json`, `/assets/…`, `/healthz`, `/readyz` | everybody | none |
 pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
@@ -85,6 +86,8 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
         .service(only("GET, HEAD", web::resource("/healthz").route(read().to(health::healthz))))
         .service(only("GET, HEAD", web::resource("/readyz").route(read().to(health::readyz))))
         .service(only("GET, HEAD", web::resource("/").route(read().to(front_door))))
+        .service(only("POST", web::resource("/create_token").route(web::post().to(admin::forms::create))))
+        .service(only("POST", web::resource("/delete_token").route(web::post().to(admin::forms::delete))))
         .service(only("GET, HEAD", web::resource(&base).route(read().to(account::show))));
     if state.config.ops.listen.is_none() {
         config.service(only("GET, HEAD", web::resource("/metrics").route(read().to(health::metrics))));
@@ -105,6 +108,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                         .route(web::post().to(account::end_all)),
                 ))
                 .configure(admin::pages::routes)
+                .configure(admin::api::routes)
                 .service(only("GET, HEAD", web::resource("/login").route(read().to(start::start))))
                 // These use something up: a HEAD, which link checkers send, must not.
                 .service(only("GET", web::resource("/callback").route(web::get().to(callback::first))))

@@ -46,7 +46,9 @@ pub(super) async fn show(site: &Site<'_>) -> Answer {
                     }
                 }
             }
-            Err(refusal) => return Err(site.refused("policy", refusal, ("/policy/explain", "Explain a request"))),
+            Err(refusal) => {
+                return Err(site.refused("policy", refusal, ("/policy/explain", "Explain a request")));
+            }
         }
     }
     let [wrong_who, wrong_url, wrong_decision] = wrong;
@@ -71,7 +73,9 @@ fn answer(explained: &Explained) -> Value {
         "login" => ("sign in", "warn", "A browser is sent to sign in; a program is answered 401."),
         "deny" => ("refused", "bad", "It is refused with 403."),
         "invalid" => ("refused", "bad", "The credential is not valid; it is refused with 401."),
-        "unreadable" => ("not readable", "bad", "The path can be read in more than one way; it is refused with 400."),
+        "unreadable" => {
+            ("not readable", "bad", "The path can be read in more than one way; it is refused with 400.")
+        }
         other => (other, "warn", "It could not be checked; it is answered with 503."),
     };
     let who = match (caller.kind, &caller.id) {

@@ -99,12 +99,7 @@ impl List {
 
     /// What the templates need. `own` are the filters that the search form has fields of its own for; `orders` are
     /// the columns that sort, and which way they do.
-    pub(super) fn value(
-        &self,
-        total: u64,
-        own: &[&str],
-        orders: &[(&'static str, &'static str)],
-    ) -> Value {
+    pub(super) fn value(&self, total: u64, own: &[&str], orders: &[(&'static str, &'static str)]) -> Value {
         let pages = pages(total);
         let Part { offset, limit } = self.part();
         let sorts: std::collections::BTreeMap<&str, Value> = orders

@@ -23,14 +23,14 @@ use minijinja::{Value, context};
 use url::form_urlencoded::Serializer;
 
 use self::list::with_query;
-use super::super::pages::{Pages, ago, clip, moment, until};
-use super::super::params::Params;
-use super::super::state::State;
-use super::super::visit::Visit;
-use super::super::{only, read};
-use super::guard;
+use super::guard::{self, Door, Seat};
 use crate::admin::{Actor, Admin, Refusal};
 use crate::clock::Timestamp;
+use crate::http::pages::{Pages, Trouble, ago, clip, moment, until};
+use crate::http::params::Params;
+use crate::http::state::State;
+use crate::http::visit::{Then, Visit};
+use crate::http::{csrf, only, read};
 use crate::identity::provider::Provider;
 
 /// Longer values are cut on display.
@@ -58,27 +58,29 @@ const FORM: &[&str] = &[
     "keep",
 ];
 
-/// The pages, below the gateway's base path.
+/// The pages, below the gateway's base path. A page that asks before a change asks for a recent sign-in too, so that
+/// nobody fills in a form in vain.
 pub(in crate::http) fn routes(config: &mut ServiceConfig) {
     const READ: &str = "GET, HEAD";
     const ASK: &str = "GET, HEAD, POST";
     let asks = |path: &str, ask: Route, act: Route| only(ASK, web::resource(path).route(ask).route(act));
     config
-        .service(only(READ, web::resource(["/admin", "/admin/"]).route(page(overview::show))))
+        .service(only(READ, web::resource("/admin").route(page(overview::show))))
+        .service(only(READ, web::resource("/admin/").route(page(overview::show))))
         .service(only(READ, web::resource("/admin/tokens").route(page(tokens::list))))
-        .service(asks("/admin/tokens/new", page(token_forms::ask), action(token_forms::create)))
+        .service(asks("/admin/tokens/new", asking(token_forms::ask), action(token_forms::create)))
         .service(only(READ, web::resource("/admin/tokens/{digest}").route(page(tokens::one))))
-        .service(asks("/admin/tokens/{digest}/revoke", page(tokens::ask_revoke), action(tokens::revoke)))
-        .service(asks("/admin/tokens/{digest}/rotate", page(tokens::ask_rotate), action(tokens::rotate)))
+        .service(asks("/admin/tokens/{digest}/revoke", asking(tokens::ask_revoke), action(tokens::revoke)))
+        .service(asks("/admin/tokens/{digest}/rotate", asking(tokens::ask_rotate), action(tokens::rotate)))
         .service(only(READ, web::resource("/admin/users").route(page(users::list))))
         .service(only(READ, web::resource("/admin/users/one").route(page(user::show))))
-        .service(only("POST", web::resource("/admin/users/grant").route(action(user::grant))))
-        .service(asks("/admin/users/ungrant", page(user::ask_ungrant), action(user::ungrant)))
-        .service(asks("/admin/users/disable", page(user::ask_disable), action(user::disable)))
-        .service(asks("/admin/users/enable", page(user::ask_enable), action(user::enable)))
-        .service(asks("/admin/users/sign-out", page(user::ask_sign_out), action(user::sign_out)))
+        .service(asks("/admin/users/grant", asking(user::show), action(user::grant)))
+        .service(asks("/admin/users/ungrant", asking(user::ask_ungrant), action(user::ungrant)))
+        .service(asks("/admin/users/disable", asking(user::ask_disable), action(user::disable)))
+        .service(asks("/admin/users/enable", asking(user::ask_enable), action(user::enable)))
+        .service(asks("/admin/users/sign-out", asking(user::ask_sign_out), action(user::sign_out)))
         .service(only(READ, web::resource("/admin/sessions").route(page(sessions::list))))
-        .service(asks("/admin/sessions/end", page(sessions::ask_end), action(sessions::end)))
+        .service(asks("/admin/sessions/end", asking(sessions::ask_end), action(sessions::end)))
         .service(only(READ, web::resource("/admin/policy").route(page(policy::matrix))))
         .service(only(READ, web::resource("/admin/policy/file").route(page(policy::file))))
         .service(only(READ, web::resource("/admin/policy/tests").route(page(policy::tests))))
@@ -105,43 +107,69 @@ where
 {
     read().to(move |request: HttpRequest, state: Data<State>| async move {
         let visit = Visit::new(&request, &state);
-        let seated = guard::page(&visit).await;
-        answer(&visit, seated, None, show).await
+        let seat = guard::look(&visit, Door::Page(&here(&visit))).await;
+        answer(&visit, seat, Params::default(), show).await
     })
 }
 
-/// A form's action by an administrator.
+/// A page on which a change begins.
+fn asking<F>(show: F) -> Route
+where
+    F: AsyncFn(&Site<'_>) -> Answer + Copy + 'static,
+{
+    read().to(move |request: HttpRequest, state: Data<State>| async move {
+        let visit = Visit::new(&request, &state);
+        let seat = guard::prepare(&visit, Door::Page(&here(&visit))).await;
+        answer(&visit, seat, Params::default(), show).await
+    })
+}
+
+/// A form's action by an administrator. Whoever has to sign in again comes back to the page that asks.
 fn action<F>(act: F) -> Route
 where
     F: AsyncFn(&Site<'_>) -> Answer + Copy + 'static,
 {
     web::post().to(move |request: HttpRequest, state: Data<State>, body: Bytes| async move {
         let visit = Visit::new(&request, &state);
-        let Some(form) = super::super::csrf::form(&body, FORM) else { return bad_request(&visit) };
-        let seated = guard::form(&visit, &form).await;
-        answer(&visit, seated, Some(form), act).await
+        let Some(form) = csrf::form(&body, FORM) else { return bad_request(&visit) };
+        let about = ["id", "role"].iter().filter_map(|name| Some((*name, form.get(name)?)));
+        let query = Serializer::new(String::new()).extend_pairs(about).finish();
+        let back = with_query(below_base(&visit), &query);
+        let seat = guard::change(&visit, Door::Page(&back), form.get("csrf")).await;
+        answer(&visit, seat, form, act).await
     })
 }
 
+/// The path asked for, below the base path.
+fn below_base<'v>(visit: &'v Visit<'_>) -> &'v str {
+    let path = visit.request.path();
+    path.strip_prefix(visit.state.config.server.base_path.as_str()).unwrap_or(path)
+}
+
+/// The same with its query, to come back to.
+fn here(visit: &Visit<'_>) -> String {
+    with_query(below_base(visit), visit.request.query_string())
+}
+
 fn bad_request(visit: &Visit<'_>) -> HttpResponse {
-    visit.trouble(super::super::pages::Trouble::BadRequest, super::super::visit::Then::Home)
+    visit.trouble(Trouble::BadRequest, Then::Home)
 }
 
 async fn answer<F>(
     visit: &Visit<'_>,
-    seated: Result<guard::Seated<'_>, HttpResponse>,
-    form: Option<Params>,
+    seat: Result<Seat<'_>, HttpResponse>,
+    form: Params,
     handler: F,
 ) -> HttpResponse
 where
     F: AsyncFn(&Site<'_>) -> Answer,
 {
-    let guard::Seated { admin, csrf } = match seated {
-        Ok(seated) => seated,
+    let Seat { admin, csrf, .. } = match seat {
+        Ok(seat) => seat,
         Err(refused) => return refused,
     };
     let Ok(query) = Params::read(visit.request.query_string(), QUERY) else { return bad_request(visit) };
-    let site = Site { visit, admin, csrf, query, form: form.unwrap_or_default() };
+    let site = Site { visit, admin, csrf: csrf.unwrap_or_default(), query, form };
     handler(&site).await.unwrap_or_else(|instead| instead)
 }
 
@@ -240,8 +268,11 @@ impl Site<'_> {
     /// Asks before something is done that cannot be taken back.
     fn confirm(&self, section: &'static str, confirm: Confirm<'_>) -> HttpResponse {
         let (back, back_label) = confirm.back;
-        let fields: Vec<Vec<String>> =
-            confirm.fields.iter().map(|(name, value)| vec![(*name).to_owned(), (*value).to_owned()]).collect();
+        let fields: Vec<Vec<String>> = confirm
+            .fields
+            .iter()
+            .map(|(name, value)| vec![(*name).to_owned(), (*value).to_owned()])
+            .collect();
         let page = context! {
             title => confirm.title,
             whom => confirm.whom,
@@ -277,7 +308,8 @@ impl Site<'_> {
                 (StatusCode::SERVICE_UNAVAILABLE, "Not available just now", text.to_owned())
             }
         };
-        let page = context! { title, text => clip(&text, 400), href => self.address(back.0), label => back.1 };
+        let page =
+            context! { title, text => clip(&text, 400), href => self.address(back.0), label => back.1 };
         let mut response = self.show_with(status, section, "admin-problem.html", page);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));

@@ -19,13 +19,8 @@ use crate::telemetry::recent::Totals;
 const NAMED: usize = 4;
 /// A rule may well not match for this long after a start.
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(3600);
-const REFUSALS: [Outcome; 5] = [
-    Outcome::Unauthorized,
-    Outcome::Forbidden,
-    Outcome::Unreadable,
-    Outcome::BadRequest,
-    Outcome::Untrusted,
-];
+const REFUSALS: [Outcome; 5] =
+    [Outcome::Unauthorized, Outcome::Forbidden, Outcome::Unreadable, Outcome::BadRequest, Outcome::Untrusted];
 
 /// `GET /admin`. Also where the store is away: then it says so.
 pub(super) async fn show(site: &Site<'_>) -> Answer {
@@ -68,7 +63,8 @@ fn checks(site: &Site<'_>, store: bool, texts: &Texts) -> Vec<Check> {
         status: if store { "answers" } else { "does not answer" },
         since: None,
         detail: (!store).then(|| {
-            "Known sessions and tokens go on for session.store_grace; everything else is answered 503.".to_owned()
+            "Known sessions and tokens go on for session.store_grace; everything else is answered 503."
+                .to_owned()
         }),
     }];
     let providers = state
@@ -83,7 +79,8 @@ fn checks(site: &Site<'_>, store: bool, texts: &Texts) -> Vec<Check> {
             Health::NotYetAsked => ("", "not asked yet", None),
             Health::Failing { since, .. } => ("bad", "does not answer as it should", Some(site.ago(since))),
         };
-        let detail = (kind == "bad").then(|| "Who is signed in goes on; nobody new can sign in there.".to_owned());
+        let detail =
+            (kind == "bad").then(|| "Who is signed in goes on; nobody new can sign in there.".to_owned());
         Check { name, kind, status, since, detail }
     }));
     let policy = state.policy.load();
@@ -118,7 +115,12 @@ async fn tiles(
     let tile = |label: &str, number: String, note: String, href: &str| context! { label, number, note, href };
     vec![
         tile("Decisions", grouped(decided), "in the last hour, on this instance".to_owned(), "/activity"),
-        tile("Refused today", grouped(today.of(&REFUSALS)), since.clone(), "/activity?what=decision%3Aforbidden"),
+        tile(
+            "Refused today",
+            grouped(today.of(&REFUSALS)),
+            since.clone(),
+            "/activity?what=decision%3Aforbidden",
+        ),
         tile(
             "Sign-ins today",
             grouped(today.sign_ins),
@@ -179,8 +181,7 @@ async fn attention(site: &Site<'_>, texts: &Texts) -> Vec<Value> {
 async fn ending_tokens(site: &Site<'_>) -> Option<Value> {
     let all = Part { offset: 0, limit: LONGEST_LIST };
     let found = site.admin.tokens(&TokenFilter::default(), TokenOrder::Newest, all).await.ok()?;
-    let mut ending: Vec<_> =
-        found.items.iter().filter(|token| ends_soon(token, site.visit.now)).collect();
+    let mut ending: Vec<_> = found.items.iter().filter(|token| ends_soon(token, site.visit.now)).collect();
     ending.sort_by_key(|token| token.expires_at);
     let days = SOON.as_secs() / 86_400;
     let text = match ending.len() {
@@ -193,7 +194,11 @@ async fn ending_tokens(site: &Site<'_>) -> Option<Value> {
         .take(NAMED)
         .map(|token| {
             let end = token.expires_at.map(|end| super::until(site.visit.now, end));
-            line(title(token), Some(format!("/tokens/{}", token.digest)), end.map(|end| format!("ends {end}")))
+            line(
+                title(token),
+                Some(format!("/tokens/{}", token.digest)),
+                end.map(|end| format!("ends {end}")),
+            )
         })
         .collect();
     if ending.len() > NAMED {
@@ -229,7 +234,11 @@ async fn shadowed(site: &Site<'_>) -> Option<Value> {
             Some(line(clip(&what, LONGEST), href.map(|href| href.replacen(&base, "", 1)), None))
         })
         .collect();
-    more.push(line("Look at them all".to_owned(), Some("/activity?q=%22shadow%22%3A%22forbidden%22".to_owned()), None));
+    more.push(line(
+        "Look at them all".to_owned(),
+        Some("/activity?q=%22shadow%22%3A%22forbidden%22".to_owned()),
+        None,
+    ));
     let text = format!(
         "Shadow mode let {} requests through that the policy would refuse, since the start.",
         grouped(refused)

@@ -25,7 +25,9 @@ pub(super) async fn matrix(site: &Site<'_>) -> Answer {
     let role = list.filter("role").filter(|role| table.callers.iter().skip(2).any(|caller| caller == role));
     // Anonymous and signed in are always there.
     let shown: Vec<usize> = (0..table.callers.len())
-        .filter(|column| *column < 2 || role.is_none() || table.callers.get(*column).map(String::as_str) == role)
+        .filter(|column| {
+            *column < 2 || role.is_none() || table.callers.get(*column).map(String::as_str) == role
+        })
         .collect();
     let (columns, beyond) = (shown.iter().take(COLUMNS + 2), shown.len().saturating_sub(COLUMNS + 2));
     let columns: Vec<usize> = columns.copied().collect();
@@ -88,7 +90,8 @@ pub(super) async fn file(site: &Site<'_>) -> Answer {
     let refused = site.asked("refused").is_some() && texts.refused.is_some();
     let text = if refused { texts.refused.as_deref() } else { texts.in_force.as_deref() }.unwrap_or_default();
     let wrong = |line: usize| {
-        let here = texts.faults.iter().filter(|fault| refused && usize::try_from(fault.place.line) == Ok(line));
+        let here =
+            texts.faults.iter().filter(|fault| refused && usize::try_from(fault.place.line) == Ok(line));
         let told: Vec<String> = here.map(|fault| format!("{}; {}", fault.problem, fault.instead)).collect();
         (!told.is_empty()).then(|| clip(&told.join(". "), 400))
     };
@@ -128,7 +131,8 @@ pub(super) async fn tests(site: &Site<'_>) -> Answer {
             }
         })
         .collect();
-    let page = context! { tests, list => list.value(total, &[], &[]), ..head(site, "tests", &texts, &policy) };
+    let page =
+        context! { tests, list => list.value(total, &[], &[]), ..head(site, "tests", &texts, &policy) };
     Ok(site.show("policy", "admin-policy-tests.html", page))
 }
 

@@ -2,10 +2,10 @@
 
 use minijinja::{Value, context};
 
-use super::super::super::pages::device_in_words;
 use super::list::List;
 use super::{Answer, Confirm, LONGEST, Site, clip};
 use crate::admin::view::SessionView;
+use crate::http::pages::device_in_words;
 
 const BACK: (&str, &str) = ("/sessions", "All sessions");
 

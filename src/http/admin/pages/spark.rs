@@ -89,8 +89,7 @@ mod tests {
         minute.decisions[Outcome::Allowed as usize] = 3;
         minute.decisions[Outcome::Forbidden as usize] = 1;
         let minutes = vec![Totals::default(), minute];
-        let drawn =
-            spark(&Lately { minutes, today: Totals::default(), since: Timestamp::from_secs(0) });
+        let drawn = spark(&Lately { minutes, today: Totals::default(), since: Timestamp::from_secs(0) });
         let text = |value: &Value, name: &str| value.get_attr(name).unwrap().to_string();
         let lines = drawn.get_attr("lines").unwrap();
         let line = |at: usize| text(&lines.get_item_by_index(at).unwrap(), "path");
@@ -98,7 +97,8 @@ mod tests {
         assert_eq!(line(1), "");
         assert_eq!(line(2), "M601 25.0h8V0.0h-8z");
         assert!(text(&drawn, "summary").contains("3 allowed, 0 sent to sign in, 1 refused"));
-        let nothing = Lately { minutes: Vec::new(), today: Totals::default(), since: Timestamp::from_secs(0) };
+        let nothing =
+            Lately { minutes: Vec::new(), today: Totals::default(), since: Timestamp::from_secs(0) };
         assert_eq!(text(&spark(&nothing), "peak"), "0");
     }
 }

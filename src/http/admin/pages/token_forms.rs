@@ -88,10 +88,15 @@ fn form(site: &Site<'_>, status: StatusCode, faults: &[FieldFault]) -> HttpRespo
     let known: Vec<String> = policy.role_names().map(str::to_owned).collect();
     let (shown, more) = few(&known, 12);
     let roles_hint = match (shown.is_empty(), more) {
-        (true, _) => "What it may be, separated by spaces. None: it opens what only asks for a sign-in.".to_owned(),
+        (true, _) => {
+            "What it may be, separated by spaces. None: it opens what only asks for a sign-in.".to_owned()
+        }
         (false, 0) => format!("What it may be, separated by spaces. The policy knows: {}.", shown.join(", ")),
         (false, more) => {
-            format!("What it may be, separated by spaces. The policy knows {} and {more} more.", shown.join(", "))
+            format!(
+                "What it may be, separated by spaces. The policy knows {} and {more} more.",
+                shown.join(", ")
+            )
         }
     };
     let rules = &state.config.rate_limit;
@@ -108,10 +113,8 @@ fn form(site: &Site<'_>, status: StatusCode, faults: &[FieldFault]) -> HttpRespo
             .map(|fault| clip(&sentence(&format!("this {}", fault.problem)), 300))
     };
     let ttl = site.field("ttl_seconds").map_or_else(|| USUALLY.to_string(), str::to_owned);
-    let ends: Vec<Value> = ENDS
-        .iter()
-        .map(|(value, label)| context! { value => value.to_string(), label => *label })
-        .collect();
+    let ends: Vec<Value> =
+        ENDS.iter().map(|(value, label)| context! { value => value.to_string(), label => *label }).collect();
     let field = |name| site.field(name).unwrap_or_default();
     let page = context! {
         errors => faults.iter().map(|fault| {

@@ -43,7 +43,10 @@ pub(super) async fn grant(site: &Site<'_>) -> Answer {
 pub(super) async fn ask_ungrant(site: &Site<'_>) -> Answer {
     let (user, role) = (detail(site).await?.user, site.needed("role")?);
     let what = vec![
-        format!("They lose the role {} from their next request on, without having to sign in again.", clip(role, 60)),
+        format!(
+            "They lose the role {} from their next request on, without having to sign in again.",
+            clip(role, 60)
+        ),
         "If a provider or the policy gives them the same role, they keep it.".to_owned(),
     ];
     let fields = vec![("id", user.id.as_str()), ("role", role)];
@@ -183,7 +186,7 @@ async fn page(site: &Site<'_>, status: StatusCode, wrong: Option<String>) -> Ans
         roles,
         claims,
         known_roles => known.iter().filter(|role| !user.roles.iter().any(|have| have == *role)).take(200).map(|role| (*role).to_owned()).collect::<Vec<_>>(),
-        role => site.field("role").unwrap_or_default(),
+        role => site.field("role").or_else(|| site.asked("role")).unwrap_or_default(),
         wrong,
         sessions => sessions.iter().take(SHOWN).map(|session| sessions::row(site, session)).collect::<Vec<_>>(),
         more_sessions => sessions.len().saturating_sub(SHOWN),
@@ -244,10 +247,9 @@ fn roles(site: &Site<'_>, user: &UserView) -> (Vec<Value>, String) {
         context! { name => clip(&name, LONGEST), sources, take_href }
     });
     let claims = match payload {
-        Some(payload) => format!(
-            "What {provider} says is of the sign-in {}.",
-            ago(site.visit.now, payload.signed_in_at)
-        ),
+        Some(payload) => {
+            format!("What {provider} says is of the sign-in {}.", ago(site.visit.now, payload.signed_in_at))
+        }
         None => format!(
             "What {provider} says of them (roles and groups) is known here while they use a session; none was used \
              on this instance lately."
