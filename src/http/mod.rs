@@ -203,11 +203,18 @@ async fn only_plain_cookie_names<B: MessageBody>(
     next.call(request).await
 }
 
+/// `GET /`: to the account page, or to the admin site where nobody can sign in but the administrator by password.
+/// Whoever brings credentials is shown the site itself.
 async fn front_door(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        return admin::pages::front(&request, &state).await;
+    }
     let visit = Visit::new(&request, &state);
-    match state.login.page("/") {
-        Some(home) => visit.redirect(&home),
-        None => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
+    match (state.login.page("/"), &state.config.admin.pass) {
+        (Some(home), _) if !state.providers.is_empty() => visit.redirect(&home),
+        (_, Some(_)) => visit.redirect(&format!("{}/admin", state.config.server.base_path)),
+        (Some(home), None) => visit.redirect(&home),
+        (None, None) => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
     }
 }
 

@@ -112,6 +112,13 @@ where
     })
 }
 
+/// `GET /` with credentials: the tokens.
+pub(in crate::http) async fn front(request: &HttpRequest, state: &Data<State>) -> HttpResponse {
+    let visit = Visit::new(request, state);
+    let seat = guard::look(&visit, Door::Page("/admin/tokens")).await;
+    answer(&visit, seat, Params::default(), tokens::list).await
+}
+
 /// A page on which a change begins.
 fn asking<F>(show: F) -> Route
 where
