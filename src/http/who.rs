@@ -7,6 +7,7 @@ use super::caller::Caller;
 use super::callers::{Recognised, SignedIn};
 use super::credentials::{Presented, presented};
 use super::forwarded::Presence;
+use super::limits::Refused;
 use super::state::State;
 use crate::clock::Timestamp;
 use crate::policy::{self, Policy};
@@ -62,6 +63,15 @@ impl Who {
             Self::Unchecked(_) => policy::decision::Caller::Unchecked,
             Self::Session(who) => policy::decision::Caller::Known(who.caller.subject()),
             Self::Bearer(who) => policy::decision::Caller::Known(who.caller.subject()),
+        }
+    }
+
+    /// Counts one more request of theirs; `Some` when that is more than they may.
+    pub async fn over_limit(&self, state: &State, now: Timestamp) -> Option<Refused> {
+        match self {
+            Self::Session(who) => state.limits.user(&who.caller.identity.user_id, now).await,
+            Self::Bearer(who) => state.limits.user(&who.caller.identity.user_id, now).await,
+            Self::Anonymous | Self::Wrong(_) | Self::Unchecked(_) => None,
         }
     }
 

@@ -28,6 +28,10 @@ const CHECKED_FOR: Duration = Duration::from_secs(300);
 /// Tokens remembered. One takes about 1 KB.
 const REMEMBERED: usize = 20_000;
 
+const STRANGER: &str = "it is of no issuer that is configured";
+const NAMESAKE: &str =
+    "it is of no issuer that is configured: one has the same path, and another scheme, host or port";
+
 /// SHA-256 of a token.
 pub type Digest = [u8; 32];
 
@@ -187,9 +191,12 @@ impl Issuers {
             Ok(token) => token,
             Err(why) => return Verdict::Wrong(why),
         };
-        let issuer = token.text("iss");
-        let Some(issuer) = self.all.iter().find(|known| issuer == Some(known.rules.issuer.as_str())) else {
-            return Verdict::Wrong("it is of no issuer that is configured");
+        let iss = token.text("iss");
+        let Some(issuer) = self.all.iter().find(|known| iss == Some(known.rules.issuer.as_str())) else {
+            return Verdict::Wrong(match iss.is_some_and(|iss| self.is_namesake(iss)) {
+                true => NAMESAKE,
+                false => STRANGER,
+            });
         };
         let verified = match issuer.rules.read(&token, now) {
             Ok(verified) => verified,
@@ -201,6 +208,16 @@ impl Issuers {
             Lookup::Unknown => Verdict::Wrong("its issuer publishes no such key"),
             Lookup::Unavailable(error) => Verdict::Unchecked(error.to_string()),
         }
+    }
+
+    /// Whether it is a configured issuer but for scheme, host and port. Keycloak calls itself by whatever name it was
+    /// asked by, unless `KC_HOSTNAME` is set.
+    fn is_namesake(&self, iss: &str) -> bool {
+        fn path(url: &str) -> Option<&str> {
+            let (_, path) = url.split_once("://")?.1.split_once('/')?;
+            (!path.is_empty()).then_some(path)
+        }
+        path(iss).is_some_and(|theirs| self.all.iter().any(|known| path(&known.rules.issuer) == Some(theirs)))
     }
 
     /// Such a token does not say whose it is: every issuer that can be asked is, in order. One that cannot answer

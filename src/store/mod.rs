@@ -9,8 +9,10 @@ pub mod known;
 pub mod page;
 pub mod rate;
 pub mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
-mod windows;
+pub mod windows;
 
 use std::fmt;
 use std::path::Path;

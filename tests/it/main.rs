@@ -11,6 +11,7 @@
 mod account;
 mod architecture;
 mod bearer_jwt;
+mod claims;
 mod config_errors;
 mod cookies;
 mod docs;
@@ -30,6 +31,7 @@ mod outages;
 mod paths;
 mod policy_live;
 mod provider_outages;
+mod rate_limits;
 mod redirects;
 mod route_coverage;
 mod session_limits;

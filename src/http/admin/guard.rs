@@ -224,34 +224,33 @@ async fn by_session(visit: &Visit<'_>, door: Door<'_>) -> Result<Proof, HttpResp
 }
 
 async fn by_password(visit: &Visit<'_>, basic: &Basic) -> Result<Proof, HttpResponse> {
+    let (limits, now) = (&visit.state.limits, visit.now);
+    let attempt = match limits.admin_allowed(&basic.user, visit.client, now).await {
+        Ok(attempt) => attempt,
+        Err(over) => return Err(visit.too_many(&over, Then::Home)),
+    };
     if basic.is(&visit.state.config.admin) {
         return Ok(Proof::Password);
     }
+    limits.admin_failure(attempt, now).await;
     visit.audit("admin_refused", Some("a wrong name or password".to_owned()), None);
     Err(ask_for_password(visit))
 }
 
 async fn by_token(visit: &Visit<'_>, token: &str) -> Result<Proof, HttpResponse> {
     let state = visit.state;
-    let wrong = |visit: &Visit<'_>| {
-        visit.audit("admin_refused", Some("no valid API token".to_owned()), None);
-        visit
-            .respond(StatusCode::UNAUTHORIZED)
-            .insert_header((header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#))
-            .json(json!({ "error": "invalid_token", "message": "invalid token", "request_id": visit.id.as_str() }))
-    };
     if token.starts_with(api_token::PREFIX) && !api_token::is_well_formed(token) {
-        return Err(wrong(visit));
+        return Err(invalid_token(visit).await);
     }
     let digests = state.desk.peppers.digests(token, visit.now);
     let known = match state.known.token(&digests.current, digests.previous.as_ref(), visit.now).await {
         TokenStanding::There(known) => known,
-        TokenStanding::Absent => return Err(wrong(visit)),
+        TokenStanding::Absent => return Err(invalid_token(visit).await),
         TokenStanding::Unchecked => return Err(visit.trouble(Trouble::StoreDown, Then::Home)),
     };
     match state.known.confirm_token(&known, visit.now) {
         Confirm::Holds => {}
-        Confirm::Ended => return Err(wrong(visit)),
+        Confirm::Ended => return Err(invalid_token(visit).await),
         Confirm::Stale | Confirm::Unchecked => return Err(visit.trouble(Trouble::StoreDown, Then::Home)),
     }
     // Nobody gives themselves a scope; a record that says so was not written by us.
@@ -267,6 +266,19 @@ async fn by_token(visit: &Visit<'_>, token: &str) -> Result<Proof, HttpResponse>
             "error": "forbidden", "message": "the token has not the scope `admin`",
             "request_id": visit.id.as_str(),
         })))
+}
+
+async fn invalid_token(visit: &Visit<'_>) -> HttpResponse {
+    visit.audit("admin_refused", Some("no valid API token".to_owned()), None);
+    if let Some(over) = visit.state.limits.failed(visit.client, visit.now).await {
+        return visit.too_many(&over, Then::Home);
+    }
+    visit
+        .respond(StatusCode::UNAUTHORIZED)
+        .insert_header((header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#))
+        .json(
+            json!({ "error": "invalid_token", "message": "invalid token", "request_id": visit.id.as_str() }),
+        )
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {

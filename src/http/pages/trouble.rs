@@ -1,5 +1,9 @@
 //! What can go wrong for somebody on the way in, each with one text: what happened, and what to do.
 
+use std::time::Duration;
+
+use super::words::span_in_words;
+
 /// A cause, as people are told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trouble {
@@ -47,6 +51,8 @@ pub enum Trouble {
     WrongHost,
     /// The page is for the administrator by password, who has not said it, or not rightly.
     PasswordNeeded,
+    /// More often than is allowed; so many seconds until another try.
+    TooManyRequests(u32),
 }
 
 /// The text for one cause.
@@ -60,7 +66,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -83,6 +89,7 @@ impl Trouble {
         Self::SignInNotConfigured,
         Self::WrongHost,
         Self::PasswordNeeded,
+        Self::TooManyRequests(30),
     ];
 
     /// The HTTP status that goes with it.
@@ -106,6 +113,7 @@ impl Trouble {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::WrongHost => 421,
+            Self::TooManyRequests(_) => 429,
             Self::Internal => 500,
             Self::ProviderBroken => 502,
             Self::StoreDown | Self::SignInNotConfigured => 503,
@@ -139,6 +147,7 @@ impl Trouble {
             Self::SignInNotConfigured => "sign-in-not-configured",
             Self::WrongHost => "wrong-host",
             Self::PasswordNeeded => "password-needed",
+            Self::TooManyRequests(_) => "too-many-requests",
         }
     }
 
@@ -155,6 +164,7 @@ impl Trouble {
             | Self::StoreDown
             | Self::SignInNotConfigured
             | Self::SignInRefused
+            | Self::TooManyRequests(_)
             | Self::Internal => "Try again",
             Self::EmailNotVerified
             | Self::EmailMissing
@@ -318,9 +328,21 @@ impl Trouble {
                 "They were not given, or one of them is wrong.".into(),
                 vec!["Load the page again and write them into the window that your browser shows.".into()],
             ),
+            Self::TooManyRequests(secs) => (
+                "Too many requests",
+                "More was asked for in your name, or from where you are, than is allowed in so short a time."
+                    .into(),
+                vec![format!("Wait {}, then try again.", wait_in_words(secs))],
+            ),
         };
         Text { title: title.to_owned(), happened, steps }
     }
+}
+
+/// Beyond a minute in whole ones, rounded up: who comes back then is not too early.
+fn wait_in_words(secs: u32) -> String {
+    let secs = u64::from(secs);
+    span_in_words(Duration::from_secs(if secs > 60 { secs.next_multiple_of(60) } else { secs }))
 }
 
 #[cfg(test)]
