@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod admin_api;
 mod architecture;
 mod bearer_jwt;
 mod claims;
