@@ -10,6 +10,7 @@
 
 mod account;
 mod admin_api;
+mod api_tokens;
 mod architecture;
 mod bearer_jwt;
 mod claims;
