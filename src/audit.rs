@@ -88,9 +88,10 @@ pub struct Decision<'a> {
 /// A sign-in, its refusal, or the end of a session.
 #[derive(Debug, Serialize)]
 pub struct SignInEvent<'a> {
-    /// What happened: `sign_in`, `sign_in_refused`, `sign_out`, `sessions_ended`, `csrf_refused`.
+    /// What happened: `sign_in`, `sign_in_refused`, `sign_out`, `sessions_ended`, `csrf_refused`,
+    /// `token_created`, `token_revoked`.
     pub action: &'static str,
-    /// Why, for a refusal.
+    /// Why, for a refusal; which token.
     pub reason: Option<String>,
     /// The provider's id.
     pub provider: Option<&'a str>,

@@ -224,7 +224,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let bearers =
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
     let limits = Limits::new(&config.rate_limit, Arc::clone(&store));
-    let peppers = Arc::new(Peppers::open(&config.tokens, &config.data_dir)?);
+    let peppers = Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?);
     let tokens =
         Tokens::new(Arc::clone(&peppers), Arc::clone(&known), config.forward_auth.user_header_format);
     let audit =

@@ -79,7 +79,7 @@ impl Tokens {
 
     /// By what tokens are digested.
     #[must_use]
-    pub const fn peppers(&self) -> &Peppers {
+    pub fn peppers(&self) -> &Peppers {
         &self.peppers
     }
 

@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod account_tokens;
 mod admin_api;
 mod api_tokens;
 mod architecture;
