@@ -54,6 +54,8 @@ const WARM: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How often what ran out is forgotten and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(300);
+/// How often the overview's columns move on.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A gateway that serves.
 pub struct Running {
@@ -344,6 +346,7 @@ fn keep_house(state: &Data<State>, stop: &CancellationToken) {
     tokio::spawn(async move {
         let mut warm = tokio::time::interval(WARM);
         let mut sweep = tokio::time::interval(HOUSEKEEPING);
+        let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + MINUTE, MINUTE);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -352,6 +355,10 @@ fn keep_house(state: &Data<State>, stop: &CancellationToken) {
                         provider.warm(state.clock.now()).await;
                     }
                     state.bearers.issuers().warm(state.clock.now()).await;
+                    continue;
+                }
+                _ = minute.tick() => {
+                    state.metrics.minute_is_over(state.clock.now());
                     continue;
                 }
                 _ = sweep.tick() => {}

@@ -26,24 +26,41 @@ impl Admin<'_> {
         }))
     }
 
+    /// One session, by its [`SessionView::id`].
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuch`] when it is over or never was; [`Refusal::Store`].
+    pub async fn session(&self, id: &str) -> Result<SessionView> {
+        let session = self.handled(id).await?;
+        let user = self.desk.store.user(&session.user_id).await?;
+        Ok(self.session_view(session, user.as_ref()))
+    }
+
     /// Ends one session, by its [`SessionView::id`].
     ///
     /// # Errors
     /// [`Refusal::NoSuch`] when it is over or never was; [`Refusal::Store`].
     pub async fn end_session(&self, id: &str) -> Result<()> {
-        let no = || Refusal::NoSuch("there is no such session, or it is over".to_owned());
-        let session = self.desk.handles.session(id).ok_or_else(no)?;
-        let record = self.desk.store.session(&session, self.now).await?.ok_or_else(no)?;
-        if !self.desk.store.end_session(&session).await? {
-            return Err(no());
+        let record = self.handled(id).await?;
+        if !self.desk.store.end_session(&record.id).await? {
+            return Err(no_session());
         }
-        self.desk.told(|known| known.ended(&session));
-        self.wrote("session_ended", session.short(), format!("of {}", record.user_id));
+        self.desk.told(|known| known.ended(&record.id));
+        self.wrote("session_ended", record.id.short(), format!("of {}", record.user_id));
         Ok(())
+    }
+
+    async fn handled(&self, handle: &str) -> Result<SessionRecord> {
+        let id = self.desk.handles.session(handle).ok_or_else(no_session)?;
+        self.desk.store.session(&id, self.now).await?.ok_or_else(no_session)
     }
 
     pub(super) fn session_view(&self, session: SessionRecord, user: Option<&UserRecord>) -> SessionView {
         let current = matches!(&self.actor, Actor::User { session: own, .. } if *own == session.id);
         SessionView { current, ..SessionView::new(session, user, &self.desk.handles) }
     }
+}
+
+fn no_session() -> Refusal {
+    Refusal::NoSuch("there is no such session, or it is over".to_owned())
 }

@@ -54,6 +54,7 @@ const MAX_FORM: usize = 64 * 1024;
 /// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
 /// | `{base}/`, `/userinfo`, `/sessions/…`, `/tokens/…`, `/logout` | the signed-in person | session; forms: CSRF |
+/// | `{base}/admin…` | administrators | [`admin::guard`]; forms: CSRF |
 /// | `{base}/api/v1/…`, `/create_token`, `/delete_token` | administrators | [`admin::guard`] |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
 /// | `{base}/.well-known/jwks.json`, `/assets/…`, `/healthz`, `/readyz` | everybody | none |
@@ -120,6 +121,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                         .route(read().to(account::tokens::ask_revoke))
                         .route(web::post().to(account::tokens::revoke)),
                 ))
+                .configure(admin::pages::routes)
                 .configure(admin::api::routes)
                 .service(only("GET, HEAD", web::resource("/login").route(read().to(start::start))))
                 // These use something up: a HEAD, which link checkers send, must not.
@@ -215,11 +217,18 @@ async fn only_plain_cookie_names<B: MessageBody>(
     next.call(request).await
 }
 
+/// `GET /`: to the account page, or to the admin site where nobody can sign in but the administrator by password.
+/// Whoever brings credentials is shown the site itself.
 async fn front_door(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        return admin::pages::front(&request, &state).await;
+    }
     let visit = Visit::new(&request, &state);
-    match state.login.page("/") {
-        Some(home) => visit.redirect(&home),
-        None => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
+    match (state.login.page("/"), &state.config.admin.pass) {
+        (Some(home), _) if !state.providers.is_empty() => visit.redirect(&home),
+        (_, Some(_)) => visit.redirect(&format!("{}/admin", state.config.server.base_path)),
+        (Some(home), None) => visit.redirect(&home),
+        (None, None) => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
     }
 }
 

@@ -2,6 +2,7 @@
 //! the rules are looked at together.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::document::{Access, Document, Endpoint, Service, Settings};
 use super::fault::{At, Fault, Faults, Place, did_you_mean};
@@ -26,6 +27,22 @@ pub struct Rule {
     pub(super) access: Access,
     pub(super) service: Option<Id>,
     place: Place,
+    spoke: AtomicBool,
+}
+
+impl Rule {
+    /// Notes that it spoke. Written once, so that the hot path only reads.
+    pub fn has_spoken(&self) {
+        if !self.spoke.load(Ordering::Relaxed) {
+            self.spoke.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it ever spoke since it was loaded.
+    #[must_use]
+    pub fn ever_spoke(&self) -> bool {
+        self.spoke.load(Ordering::Relaxed)
+    }
 }
 
 /// A service, without its rules.
@@ -99,6 +116,18 @@ impl Policy {
         &self.warnings
     }
 
+    /// Every rule, in the order of services.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether some service is in shadow: its rules are tried and not enforced.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.services.iter().any(|service| service.settings.shadow)
+    }
+
     /// The OpenAPI descriptions that services name: service and file, as written.
     pub fn openapi_files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.services
@@ -169,6 +198,7 @@ impl Policy {
             access: Access::Public,
             service: None,
             place,
+            spoke: AtomicBool::new(false),
         }
     }
 

@@ -32,5 +32,6 @@ pub use explain::{Explanation, NearMiss, RuleRef};
 pub use fault::{Fault, Place};
 pub use found::{Found, Question, Upgrade, WholeHost};
 pub use names::{ADMIN_ROLE, is_role};
-pub use people::Facts;
+pub use people::{Facts, Source};
 pub use table::{AccessRow, AccessTable};
+pub use trial::Tried;

@@ -1,6 +1,8 @@
 //! The policy's own tests: a policy that fails one is not loaded.
 
-use super::compile::Policy;
+use std::fmt;
+
+use super::compile::{Policy, Rule};
 use super::decision::{Caller, Decision, Subject};
 use super::fault::{Fault, Faults, Place};
 use super::fields::{Fields, shown};
@@ -24,6 +26,44 @@ struct Person {
     email: Option<String>,
     groups: Vec<String>,
     provider: String,
+}
+
+/// What one entry of `tests` came to.
+#[derive(Debug)]
+pub struct Tried<'p> {
+    /// Its line, from 1.
+    pub line: u32,
+    /// As whom, in words.
+    pub who: String,
+    /// The method and address.
+    pub request: String,
+    /// What should be answered.
+    pub expected: &'static str,
+    /// What is.
+    pub got: &'static str,
+    /// The rule that spoke; `None` is the default.
+    pub rule: Option<&'p Rule>,
+    place: Place,
+}
+
+impl Tried<'_> {
+    /// Whether it is as it should be.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.expected == self.got
+    }
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = self.email.iter().cloned().collect();
+        for (kind, names) in [("role", &self.roles), ("group", &self.groups)] {
+            if !names.is_empty() {
+                parts.push(format!("{kind} {}", names.join(", ")));
+            }
+        }
+        if parts.is_empty() { f.write_str("somebody signed in") } else { f.write_str(&parts.join(", ")) }
+    }
 }
 
 const OUTCOMES: [&str; 4] = ["allow", "login", "deny", "unreadable"];
@@ -90,20 +130,39 @@ impl Policy {
     /// Runs the tests; what fails is told as a fault.
     pub(super) fn failed_tests(&self) -> Vec<Fault> {
         let mut faults = Faults::new(&self.file);
-        for trial in &self.tests {
-            let found = self.find(&trial.target);
-            let decision = self.as_caller(trial.who.as_ref(), |caller| found.judge_strictly(caller));
-            let outcome = outcome(&decision);
-            if outcome != trial.expect {
-                let rule = found.rule().map_or_else(
-                    || "the default".to_owned(),
-                    |rule| format!("'{}' in line {}", rule.id, rule.line),
-                );
-                let problem = format!("test failed: expected {}, got {outcome} by {rule}", trial.expect);
-                faults.add(trial.place, problem, "correct the rule or the expectation");
-            }
+        for tried in self.tried().filter(|tried| !tried.passed()) {
+            let rule = tried.rule.map_or_else(
+                || "the default".to_owned(),
+                |rule| format!("'{}' in line {}", rule.id, rule.line),
+            );
+            let problem = format!("test failed: expected {}, got {} by {rule}", tried.expected, tried.got);
+            faults.add(tried.place, problem, "correct the rule or the expectation");
         }
         faults.into_sorted()
+    }
+
+    /// Runs the tests, one after the other.
+    pub fn tried(&self) -> impl Iterator<Item = Tried<'_>> {
+        self.tests.iter().map(|trial| {
+            let found = self.find(&trial.target);
+            let decision = self.as_caller(trial.who.as_ref(), |caller| found.judge_strictly(caller));
+            let target = &trial.target;
+            Tried {
+                line: trial.place.line,
+                who: trial.who.as_ref().map_or_else(|| "anonymous".to_owned(), ToString::to_string),
+                request: format!(
+                    "{} {}://{}{}",
+                    target.method(),
+                    target.scheme().as_str(),
+                    target.host(),
+                    target.path()
+                ),
+                expected: trial.expect,
+                got: outcome(&decision),
+                rule: found.rule(),
+                place: trial.place,
+            }
+        })
     }
 
     /// How many tests the policy has.

@@ -549,10 +549,7 @@ async fn sessions_end_by_their_handles() {
 async fn the_policy_is_shown_and_requests_are_explained() {
     let gateway = setup().start().await;
     let policy = call(&gateway, &ROOT, "GET", "/policy", None).await.json();
-    assert_eq!(
-        policy["callers"],
-        json!(["anonymous", "signed in", "reader", "writer"])
-    );
+    assert_eq!(policy["callers"], json!(["anonymous", "signed in", "reader", "writer"]));
     let app = &policy["rows"]
         .as_array()
         .unwrap()
