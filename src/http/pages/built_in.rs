@@ -37,6 +37,7 @@ templates![
     "admin-policy-tests.html",
     "admin-explain.html",
     "admin-activity.html",
+    "admin-api.html",
     "admin-confirm.html",
     "admin-problem.html",
 ];
