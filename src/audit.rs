@@ -73,8 +73,12 @@ pub struct Decision<'a> {
     pub roles: Option<&'a [String]>,
     /// For whom their bearer token is.
     pub audiences: Option<&'a [String]>,
+    /// What their API token is called.
+    pub token_name: Option<&'a str>,
     /// How they proved it.
     pub auth_method: Option<&'a str>,
+    /// Whose credential it was, where a service asked about somebody else.
+    pub asked_by: Option<&'a str>,
     /// The client's address.
     pub client: Option<IpAddr>,
     /// The proxy's request id, if it sent one.
@@ -84,9 +88,10 @@ pub struct Decision<'a> {
 /// A sign-in, its refusal, or the end of a session.
 #[derive(Debug, Serialize)]
 pub struct SignInEvent<'a> {
-    /// What happened: `sign_in`, `sign_in_refused`, `sign_out`, `sessions_ended`, `csrf_refused`.
+    /// What happened: `sign_in`, `sign_in_refused`, `sign_out`, `sessions_ended`, `csrf_refused`,
+    /// `token_created`, `token_revoked`.
     pub action: &'static str,
-    /// Why, for a refusal.
+    /// Why, for a refusal; which token.
     pub reason: Option<String>,
     /// The provider's id.
     pub provider: Option<&'a str>,

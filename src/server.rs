@@ -29,6 +29,7 @@ use crate::http::limits::Limits;
 use crate::http::login::return_to::ReturnRules;
 use crate::http::pages::Pages;
 use crate::http::state::State;
+use crate::http::tokens::Tokens;
 use crate::identity::api_token::Peppers;
 use crate::identity::assertion::Assertions;
 use crate::identity::bearer::Issuers;
@@ -225,6 +226,9 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let bearers =
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
     let limits = Limits::new(&config.rate_limit, Arc::clone(&store));
+    let peppers = Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?);
+    let tokens =
+        Tokens::new(Arc::clone(&peppers), Arc::clone(&known), config.forward_auth.user_header_format);
     let audit =
         Arc::new(Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?);
     let config = Arc::new(config);
@@ -233,7 +237,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         known: Some(Arc::clone(&known)),
         policy: Arc::clone(&policy),
         audit: Arc::clone(&audit),
-        peppers: Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?),
+        peppers,
         handles: SessionHandles::new(cookies.ring())?,
         config: Arc::clone(&config),
     };
@@ -253,6 +257,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         callers,
         bearers,
         limits,
+        tokens,
         user_ids,
         assertions,
         providers,

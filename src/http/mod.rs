@@ -20,6 +20,7 @@ mod record;
 pub mod respond;
 pub mod state;
 pub mod static_files;
+pub mod tokens;
 pub mod visit;
 pub mod who;
 pub mod whois;
@@ -52,7 +53,7 @@ const MAX_FORM: usize = 64 * 1024;
 /// | `/auth`, `/auth/nginx` | proxies | peer in `server.trusted_proxies` |
 /// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
-/// | `{base}/`, `/userinfo`, `/sessions/…`, `/logout` | the signed-in person | session; forms: CSRF |
+/// | `{base}/`, `/userinfo`, `/sessions/…`, `/tokens/…`, `/logout` | the signed-in person | session; forms: CSRF |
 /// | `{base}/admin…` | administrators | [`admin::guard`]; forms: CSRF |
 /// | `{base}/api/v1/…`, `/create_token`, `/delete_token` | administrators | [`admin::guard`] |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
@@ -107,6 +108,18 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                     web::resource("/sessions/end-all")
                         .route(read().to(account::ask_end_all))
                         .route(web::post().to(account::end_all)),
+                ))
+                .service(only(
+                    "GET, HEAD, POST",
+                    web::resource("/tokens/new")
+                        .route(read().to(account::tokens::ask_new))
+                        .route(web::post().to(account::tokens::make)),
+                ))
+                .service(only(
+                    "GET, HEAD, POST",
+                    web::resource("/tokens/revoke")
+                        .route(read().to(account::tokens::ask_revoke))
+                        .route(web::post().to(account::tokens::revoke)),
                 ))
                 .configure(admin::pages::routes)
                 .configure(admin::api::routes)

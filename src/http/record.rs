@@ -28,6 +28,8 @@ pub(super) struct About<'a> {
     pub(super) upgrade: Upgrade<'a>,
     /// A service wants to know; no request waits for the answer.
     pub(super) only_asked: bool,
+    /// Who asked about somebody else ([`Who::Other`]).
+    pub(super) asked_by: Option<&'a str>,
     /// The client's address.
     pub(super) client: IpAddr,
     /// The proxy's request id, if it sent one.
@@ -49,7 +51,7 @@ pub(super) fn write_down(
     let (rule, caller) = (found.and_then(Found::rule), who.caller());
     let (method, path) = (about.target.map(Target::method), about.target.map(Target::path));
     let host = about.host.map(Host::as_str);
-    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
+    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy(host)));
     state.metrics.decision(outcome, about.began.elapsed());
     if let Some(rule) = found.and_then(Found::rule) {
         rule.has_spoken();
@@ -98,7 +100,15 @@ pub(super) fn write_down(
         user: caller.map(Caller::user),
         roles: caller.map(|who| who.identity.roles.as_slice()),
         audiences: caller.and_then(|who| who.subject().audiences),
-        auth_method: caller.map(|who| who.identity.method.as_str()),
+        token_name: match who {
+            Who::Token(who) => who.caller.identity.name.as_deref(),
+            _ => None,
+        },
+        auth_method: match who {
+            Who::Other(_) => None,
+            _ => caller.map(|who| who.identity.method.as_str()),
+        },
+        asked_by: about.asked_by,
         client: Some(about.client),
         request_id: about.request_id,
     };

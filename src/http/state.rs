@@ -9,6 +9,7 @@ use super::identity_headers::IdentityHeaders;
 use super::limits::Limits;
 use super::login::return_to::ReturnRules;
 use super::pages::Pages;
+use super::tokens::Tokens;
 use crate::admin::Desk;
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -41,10 +42,12 @@ pub struct State {
     pub cookies: Arc<SessionCookies>,
     /// Recognises callers by them.
     pub callers: Callers,
-    /// Recognises callers by bearer token.
+    /// Recognises callers by bearer token of another issuer.
     pub bearers: Bearers,
     /// How often who may.
     pub limits: Limits,
+    /// Recognises callers by API token.
+    pub tokens: Tokens,
     /// Who is who, across providers and issuers.
     pub user_ids: UserIds,
     /// Signs identity assertions.

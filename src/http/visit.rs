@@ -47,6 +47,11 @@ pub struct Visit<'a> {
     for_program: bool,
 }
 
+/// Whether a path is one of the REST API, and not the page about it.
+fn is_of_the_api(path: &str) -> bool {
+    path.strip_prefix("/api/v1/").is_some_and(|rest| !rest.is_empty())
+}
+
 impl<'a> Visit<'a> {
     /// Reads clock and address, once.
     #[must_use]
@@ -122,7 +127,7 @@ impl<'a> Visit<'a> {
     #[must_use]
     pub fn wants_json(&self) -> bool {
         let below = self.request.path().strip_prefix(self.state.config.server.base_path.as_str());
-        if self.for_program || below.is_some_and(|path| path.starts_with("/api/")) {
+        if self.for_program || below.is_some_and(is_of_the_api) {
             return true;
         }
         self.request.headers().get_all(header::ACCEPT).any(|accept| {
@@ -161,6 +166,7 @@ impl<'a> Visit<'a> {
     pub fn page(&self, page: &Page<'_>, form_target: Option<&str>) -> HttpResponse {
         let csp = match form_target {
             Some(target) => self.state.pages.csp_with_form_action(target),
+            None if page.has_script() => self.state.pages.csp_with_script(),
             None => self.state.pages.csp().to_owned(),
         };
         let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

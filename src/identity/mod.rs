@@ -57,7 +57,7 @@ pub struct Identity {
     pub provider: String,
     /// `sub` there.
     pub subject: String,
-    /// Only ever a verified e-mail.
+    /// Only ever a verified e-mail; of an API token that of whom to ask about it, as its maker says.
     pub email: Option<String>,
     /// Display name, any Unicode.
     pub name: Option<String>,

@@ -9,7 +9,10 @@
 )]
 
 mod account;
+mod account_tokens;
+mod admin_api;
 mod admin_site;
+mod api_tokens;
 mod architecture;
 mod bearer_jwt;
 mod claims;

@@ -6,8 +6,8 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
-use super::api;
 use super::guard::{self, Door};
+use super::{api, pages};
 use crate::http::csrf;
 use crate::http::pages::Trouble;
 use crate::http::state::State;
@@ -103,7 +103,11 @@ pub async fn create(request: HttpRequest, state: Data<State>, bytes: Bytes) -> H
         ttl_seconds: fields.number("ttl_seconds"),
         limit: fields.number("limit"),
     };
-    api::made(&visit, seat.admin.create_token(&asked).await).unwrap_or_else(|refused| refused)
+    let made = seat.admin.create_token(&asked).await;
+    if visit.wants_json() {
+        return api::made(&visit, made).unwrap_or_else(|refused| refused);
+    }
+    pages::made(&visit, seat, made)
 }
 
 /// `POST /delete_token`: the token itself, or its digest.
@@ -119,7 +123,9 @@ pub async fn delete(request: HttpRequest, state: Data<State>, bytes: Bytes) -> H
     let Some(token) = fields.text("token").or_else(|| fields.text("digest")) else {
         return visit.trouble(Trouble::BadRequest, Then::Home);
     };
-    match seat.admin.revoke_token(&token).await {
+    let done = seat.admin.revoke_token(&token).await;
+    match done {
+        done if !visit.wants_json() => pages::revoked(&visit, seat, done),
         Ok(token) => visit.respond(StatusCode::OK).json(json!({ "deleted": true, "digest": token.digest })),
         Err(refusal) => api::refused(&visit, &refusal),
     }

@@ -4,11 +4,9 @@
 //! in a window was taken in that window, so the total of all replicas stays within the limit. What a replica does not
 //! spend is lost to the others until the window has passed; batches are small so that this is little.
 
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use tokio::sync::MutexGuard;
 
@@ -35,21 +33,17 @@ pub(super) enum Spent {
 }
 
 /// Leases by whose they are. Sharded and bounded.
-pub(super) struct Leases<K>(Cache<K, Arc<Lease>>);
+pub(super) struct Leases(Cache<Box<str>, Arc<Lease>>);
 
-impl<K: Eq + Hash> Leases<K> {
+impl Leases {
     pub(super) fn new() -> Self {
         Self(Cache::new(HELD))
     }
 
-    pub(super) fn of<Q: Hash + Equivalent<K> + ?Sized>(
-        &self,
-        key: &Q,
-        own: impl FnOnce() -> K,
-    ) -> Arc<Lease> {
-        self.0.get(key).unwrap_or_else(|| {
+    pub(super) fn of(&self, whose: &str) -> Arc<Lease> {
+        self.0.get(whose).unwrap_or_else(|| {
             let lease = Arc::new(Lease::default());
-            self.0.insert(own(), Arc::clone(&lease));
+            self.0.insert(whose.into(), Arc::clone(&lease));
             lease
         })
     }

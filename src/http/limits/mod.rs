@@ -28,7 +28,6 @@ use crate::clock::Timestamp;
 use crate::config::RateLimit;
 use crate::store::Store;
 use crate::store::rate::{Limit, Taken};
-use crate::store::token::TokenDigest;
 use crate::store::windows::Windows;
 
 /// The window of failed credentials.
@@ -113,8 +112,8 @@ pub struct Limits {
     failed: Windows,
     /// What the store would count while it does not answer.
     alone: Windows,
-    of_users: Leases<Box<str>>,
-    of_tokens: Leases<TokenDigest>,
+    of_users: Leases,
+    of_tokens: Leases,
     asking: Semaphore,
     /// The store is not asked before this time, in milliseconds.
     pause_until: AtomicI64,
@@ -145,20 +144,20 @@ impl Limits {
         if self.users.max == 0 {
             return None;
         }
-        let lease = self.of_users.of(user_id, || user_id.into());
+        let lease = self.of_users.of(user_id);
         self.request(&lease, Whose::User, self.users, now, || format!("user:{user_id}")).await
     }
 
-    /// One more request with an API token; `own` is the token's own limit ([`TokenRecord::limit`]).
+    /// One more request with an API token of this stable id; `own` is the token's own limit ([`TokenRecord::limit`]).
     ///
     /// [`TokenRecord::limit`]: crate::store::token::TokenRecord::limit
-    pub async fn token(&self, digest: &TokenDigest, own: Option<u32>, now: Timestamp) -> Option<Refused> {
+    pub async fn token(&self, id: &str, own: Option<u32>, now: Timestamp) -> Option<Refused> {
         let limit = Limit { max: own.unwrap_or(self.tokens.max), ..self.tokens };
         if limit.max == 0 {
             return None;
         }
-        let lease = self.of_tokens.of(digest, || *digest);
-        self.request(&lease, Whose::Token, limit, now, || format!("token:{digest}")).await
+        let lease = self.of_tokens.of(id);
+        self.request(&lease, Whose::Token, limit, now, || format!("token:{id}")).await
     }
 
     /// A credential of this client was not valid. Called after it was checked: whoever brings a good one is never

@@ -1,5 +1,6 @@
-//! What pages load: the stylesheet, the favicon and the operator's logo; on the admin site, more style and one script. Each is named by its content, so
-//! that browsers may keep it for ever and an upgrade is seen at once.
+//! What pages load: the stylesheet, the favicon, the script of the copy buttons and the operator's logo; on the admin
+//! site, more style and one script. Each is named by its content, so that browsers may keep it for ever and an upgrade
+//! is seen at once.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +12,7 @@ use super::{Asset, PagesError};
 use crate::config;
 
 const STYLESHEET: &str = include_str!("assets/doorward.css");
+const SCRIPT: &str = include_str!("assets/copy.js");
 const ADMIN_STYLESHEET: &str = include_str!("assets/admin.css");
 const ADMIN_SCRIPT: &str = include_str!("assets/admin.js");
 const FAVICON: &str = include_str!("assets/favicon.svg");
@@ -33,6 +35,7 @@ pub(super) struct Assets {
     admin_stylesheet: Named,
     admin_script: Named,
     favicon: Named,
+    script: Named,
     logo: Option<Named>,
 }
 
@@ -53,12 +56,13 @@ impl Assets {
             admin_stylesheet: named("admin", "css", "text/css; charset=utf-8", ADMIN_STYLESHEET.into()),
             admin_script: named("admin", "js", "text/javascript; charset=utf-8", ADMIN_SCRIPT.into()),
             favicon: named("favicon", "svg", "image/svg+xml", icon.into_bytes()),
+            script: named("copy", "js", "text/javascript; charset=utf-8", SCRIPT.into()),
             logo: config.logo_file.as_deref().map(logo).transpose()?,
         })
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Asset> {
-        [&self.stylesheet, &self.admin_stylesheet, &self.admin_script, &self.favicon]
+        [&self.stylesheet, &self.admin_stylesheet, &self.admin_script, &self.favicon, &self.script]
             .into_iter()
             .chain(&self.logo)
             .find(|file| file.name == name)
@@ -79,6 +83,10 @@ impl Assets {
 
     pub(super) fn favicon(&self) -> String {
         self.address(&self.favicon)
+    }
+
+    pub(super) fn script(&self) -> String {
+        self.address(&self.script)
     }
 
     pub(super) fn logo(&self) -> Option<String> {

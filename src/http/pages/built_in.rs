@@ -14,6 +14,9 @@ templates![
     "choose.html",
     "account.html",
     "sign-out-everywhere.html",
+    "token-new.html",
+    "token-made.html",
+    "token-revoke.html",
     "forbidden.html",
     "problem.html",
     "sign-out.html",
@@ -34,6 +37,7 @@ templates![
     "admin-policy-tests.html",
     "admin-explain.html",
     "admin-activity.html",
+    "admin-api.html",
     "admin-confirm.html",
     "admin-problem.html",
 ];

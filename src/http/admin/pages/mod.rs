@@ -8,6 +8,7 @@ mod explain;
 mod list;
 mod overview;
 mod policy;
+mod reference;
 mod sessions;
 mod spark;
 mod token_forms;
@@ -24,7 +25,8 @@ use url::form_urlencoded::Serializer;
 
 use self::list::with_query;
 use super::guard::{self, Door, Seat};
-use crate::admin::{Actor, Admin, Refusal};
+use crate::admin::view::TokenView;
+use crate::admin::{self, Actor, Admin, NewSecret, Refusal};
 use crate::clock::Timestamp;
 use crate::http::pages::{Pages, Trouble, ago, clip, moment, until};
 use crate::http::params::Params;
@@ -85,7 +87,9 @@ pub(in crate::http) fn routes(config: &mut ServiceConfig) {
         .service(only(READ, web::resource("/admin/policy/file").route(page(policy::file))))
         .service(only(READ, web::resource("/admin/policy/tests").route(page(policy::tests))))
         .service(only(READ, web::resource("/admin/policy/explain").route(page(explain::show))))
-        .service(only(READ, web::resource("/admin/activity").route(page(activity::list))));
+        .service(only(READ, web::resource("/admin/activity").route(page(activity::list))))
+        .service(only(READ, web::resource("/api/v1").route(page(reference::show))))
+        .service(only(READ, web::resource("/api/v1/").route(page(reference::show))));
 }
 
 /// What a handler returns: a page, or the page that takes its place.
@@ -117,6 +121,24 @@ pub(in crate::http) async fn front(request: &HttpRequest, state: &Data<State>) -
     let visit = Visit::new(request, state);
     let seat = guard::look(&visit, Door::Page("/admin/tokens")).await;
     answer(&visit, seat, Params::default(), tokens::list).await
+}
+
+/// A token that was made by somebody at a page, shown this once.
+pub(super) fn made(visit: &Visit<'_>, seat: Seat<'_>, made: admin::Result<NewSecret>) -> HttpResponse {
+    let site = Site::of(visit, seat);
+    match made {
+        Ok(secret) => token_forms::made(&site, &secret, "Your new token"),
+        Err(refusal) => tokens::refused(&site, refusal),
+    }
+}
+
+/// A token that was revoked by somebody at a page.
+pub(super) fn revoked(visit: &Visit<'_>, seat: Seat<'_>, done: admin::Result<TokenView>) -> HttpResponse {
+    let site = Site::of(visit, seat);
+    match done {
+        Ok(_) => site.go(&site.address("/tokens"), "revoked"),
+        Err(refusal) => tokens::refused(&site, refusal),
+    }
 }
 
 /// A page on which a change begins.
@@ -171,16 +193,23 @@ async fn answer<F>(
 where
     F: AsyncFn(&Site<'_>) -> Answer,
 {
-    let Seat { admin, csrf, .. } = match seat {
+    let seat = match seat {
         Ok(seat) => seat,
         Err(refused) => return refused,
     };
     let Ok(query) = Params::read(visit.request.query_string(), QUERY) else { return bad_request(visit) };
-    let site = Site { visit, admin, csrf: csrf.unwrap_or_default(), query, form };
+    let site = Site { query, form, ..Site::of(visit, seat) };
     handler(&site).await.unwrap_or_else(|instead| instead)
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    /// Without parameters and fields.
+    fn of(visit: &'a Visit<'a>, seat: Seat<'a>) -> Self {
+        let Seat { admin, csrf, .. } = seat;
+        let (query, form) = (Params::default(), Params::default());
+        Self { visit, admin, csrf: csrf.unwrap_or_default(), query, form }
+    }
+
     /// A parameter of the address.
     fn asked(&self, name: &str) -> Option<&str> {
         self.query.get(name)
