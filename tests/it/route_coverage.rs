@@ -11,6 +11,8 @@ use super::support::{Browser, Idp, Setup};
 
 /// The source of the routes: what is served is what is written there.
 const ROUTES: &str = include_str!("../../src/http/mod.rs");
+/// Those of the admin site, below the base path.
+const SITE: &str = include_str!("../../src/http/admin/pages/mod.rs");
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 
 /// A route, by some of its methods: the status for nobody, for somebody signed in, and for an address that is no
@@ -76,6 +78,61 @@ const TABLE: &[Row] = &[
     row("/rbac/tokens/new", "/rbac/tokens/new", POST, [302, 400, 302], 405),
     row("/rbac/tokens/revoke", "/rbac/tokens/revoke", READ, [302, 404, 302], 405),
     row("/rbac/tokens/revoke", "/rbac/tokens/revoke", POST, [302, 400, 302], 405),
+    // The admin site: grace is no administrator.
+    row("/rbac/admin", "/rbac/admin", READ, [302, 403, 302], 405),
+    row("/rbac/admin/", "/rbac/admin/", READ, [302, 403, 302], 405),
+    row("/rbac/admin/tokens", "/rbac/admin/tokens", READ, [302, 403, 302], 405),
+    row("/rbac/admin/tokens/new", "/rbac/admin/tokens/new", READ, [302, 403, 302], 405),
+    row("/rbac/admin/tokens/new", "/rbac/admin/tokens/new", POST, [302, 403, 302], 405),
+    row("/rbac/admin/tokens/{digest}", "/rbac/admin/tokens/00000000", READ, [302, 403, 302], 405),
+    row(
+        "/rbac/admin/tokens/{digest}/revoke",
+        "/rbac/admin/tokens/00000000/revoke",
+        READ,
+        [302, 403, 302],
+        405,
+    ),
+    row(
+        "/rbac/admin/tokens/{digest}/revoke",
+        "/rbac/admin/tokens/00000000/revoke",
+        POST,
+        [302, 403, 302],
+        405,
+    ),
+    row(
+        "/rbac/admin/tokens/{digest}/rotate",
+        "/rbac/admin/tokens/00000000/rotate",
+        READ,
+        [302, 403, 302],
+        405,
+    ),
+    row(
+        "/rbac/admin/tokens/{digest}/rotate",
+        "/rbac/admin/tokens/00000000/rotate",
+        POST,
+        [302, 403, 302],
+        405,
+    ),
+    row("/rbac/admin/users", "/rbac/admin/users", READ, [302, 403, 302], 405),
+    row("/rbac/admin/users/one", "/rbac/admin/users/one", READ, [302, 403, 302], 405),
+    row("/rbac/admin/users/grant", "/rbac/admin/users/grant", READ, [302, 403, 302], 405),
+    row("/rbac/admin/users/grant", "/rbac/admin/users/grant", POST, [302, 403, 302], 405),
+    row("/rbac/admin/users/ungrant", "/rbac/admin/users/ungrant", READ, [302, 403, 302], 405),
+    row("/rbac/admin/users/ungrant", "/rbac/admin/users/ungrant", POST, [302, 403, 302], 405),
+    row("/rbac/admin/users/disable", "/rbac/admin/users/disable", READ, [302, 403, 302], 405),
+    row("/rbac/admin/users/disable", "/rbac/admin/users/disable", POST, [302, 403, 302], 405),
+    row("/rbac/admin/users/enable", "/rbac/admin/users/enable", READ, [302, 403, 302], 405),
+    row("/rbac/admin/users/enable", "/rbac/admin/users/enable", POST, [302, 403, 302], 405),
+    row("/rbac/admin/users/sign-out", "/rbac/admin/users/sign-out", READ, [302, 403, 302], 405),
+    row("/rbac/admin/users/sign-out", "/rbac/admin/users/sign-out", POST, [302, 403, 302], 405),
+    row("/rbac/admin/sessions", "/rbac/admin/sessions", READ, [302, 403, 302], 405),
+    row("/rbac/admin/sessions/end", "/rbac/admin/sessions/end", READ, [302, 403, 302], 405),
+    row("/rbac/admin/sessions/end", "/rbac/admin/sessions/end", POST, [302, 403, 302], 405),
+    row("/rbac/admin/policy", "/rbac/admin/policy", READ, [302, 403, 302], 405),
+    row("/rbac/admin/policy/file", "/rbac/admin/policy/file", READ, [302, 403, 302], 405),
+    row("/rbac/admin/policy/tests", "/rbac/admin/policy/tests", READ, [302, 403, 302], 405),
+    row("/rbac/admin/policy/explain", "/rbac/admin/policy/explain", READ, [302, 403, 302], 405),
+    row("/rbac/admin/activity", "/rbac/admin/activity", READ, [302, 403, 302], 405),
     row("/rbac/backchannel-logout", "/rbac/backchannel-logout", POST, [400; 3], 405),
     row("/rbac/.well-known/jwks.json", "/rbac/.well-known/jwks.json", READ, [200; 3], 405),
     row("/rbac/assets/{name}", "/rbac/assets/{name}", READ, [200; 3], 405),
@@ -98,8 +155,8 @@ fn page_name(rest: &str) -> &str {
 fn written() -> BTreeSet<String> {
     let (outside, inside) = ROUTES.split_once("web::scope(&base)").unwrap();
     let mut paths = BTreeSet::new();
-    for (text, base) in [(outside, ""), (inside, "/rbac")] {
-        for opening in [".route(\"", "web::resource(\""] {
+    for (text, base) in [(outside, ""), (inside, "/rbac"), (SITE, "/rbac")] {
+        for opening in [".route(\"", "web::resource(\"", "asks(\""] {
             for rest in text.split(opening).skip(1) {
                 paths.insert(format!("{base}{}", rest.split('"').next().unwrap()));
             }
@@ -202,7 +259,7 @@ async fn every_route_answers_as_the_table_says() {
 #[actix_web::test]
 async fn what_is_no_route_is_a_page_without_a_route() {
     let world = World::start().await;
-    for path in ["/auth/", "/auth/x", "/rbac/admin", "/rbac/login/", "/rbac//login", "/x", "/AUTH"] {
+    for path in ["/auth/", "/auth/x", "/rbac/admins", "/rbac/login/", "/rbac//login", "/x", "/AUTH"] {
         for method in METHODS {
             assert_eq!(status(&client(), &world, method, path, "").await, 404, "{method} {path}");
         }
