@@ -13,6 +13,7 @@ mod account_tokens;
 mod admin_api;
 mod api_tokens;
 mod architecture;
+mod audit;
 mod bearer_jwt;
 mod claims;
 mod config_errors;
