@@ -100,8 +100,7 @@ pub struct Decision<'a> {
 #[derive(Debug, Serialize)]
 pub struct SignInEvent<'a> {
     /// What happened: `sign_in`, `sign_in_refused`, `sign_out`, `sessions_ended`, `csrf_refused`,
-    /// `token_created`, `token_revoked`,
-    /// `admin_sign_in_refused`.
+    /// `admin_sign_in_refused`, `token_created`, `token_revoked`.
     pub action: &'static str,
     /// Why, for a refusal; which token.
     pub reason: Option<String>,
