@@ -36,6 +36,16 @@ impl Admin<'_> {
         Ok(part.of(page, UserView::from))
     }
 
+    /// Everybody whose e-mail is exactly this: one person may be a user at several providers.
+    ///
+    /// # Errors
+    /// [`Refusal::Store`].
+    pub async fn users_of_email(&self, email: &str) -> Result<Vec<UserView>> {
+        let found = self.desk.store.users_named(email).await?;
+        let same = found.into_iter().filter(|user| user.email.as_deref() == Some(email));
+        Ok(same.map(UserView::from).collect())
+    }
+
     /// One person, by id or e-mail.
     ///
     /// # Errors

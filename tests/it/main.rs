@@ -11,6 +11,7 @@
 mod account;
 mod account_tokens;
 mod admin_api;
+mod admin_site;
 mod api_tokens;
 mod architecture;
 mod audit;

@@ -4,7 +4,7 @@ use minijinja::{Value, context};
 
 use super::list::grouped;
 use super::policy::texts;
-use super::spark::spark;
+use super::spark::{REFUSED, spark};
 use super::tokens::{SOON, ends_soon, title};
 use super::{Answer, LONGEST, Site, clip};
 use crate::admin::{LONGEST_LIST, Part};
@@ -12,16 +12,12 @@ use crate::identity::provider::Health;
 use crate::policy::live::Texts;
 use crate::store::activity::ActivityFilter;
 use crate::store::token::{TokenFilter, TokenOrder};
-use crate::telemetry::metrics::Outcome;
 use crate::telemetry::recent::Totals;
 
 /// Examples named of each thing.
 const NAMED: usize = 4;
 /// A rule may well not match for this long after a start.
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(3600);
-const REFUSALS: [Outcome; 5] =
-    [Outcome::Unauthorized, Outcome::Forbidden, Outcome::Unreadable, Outcome::BadRequest, Outcome::Untrusted];
-
 /// `GET /admin`. Also where the store is away: then it says so.
 pub(super) async fn show(site: &Site<'_>) -> Answer {
     let state = site.visit.state;
@@ -117,7 +113,7 @@ async fn tiles(
         tile("Decisions", grouped(decided), "in the last hour, on this instance".to_owned(), "/activity"),
         tile(
             "Refused today",
-            grouped(today.of(&REFUSALS)),
+            grouped(today.of(REFUSED)),
             since.clone(),
             "/activity?what=decision%3Aforbidden",
         ),

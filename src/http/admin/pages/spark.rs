@@ -8,21 +8,20 @@ use super::list::grouped;
 use crate::telemetry::metrics::Outcome;
 use crate::telemetry::recent::{Lately, MINUTES, Totals};
 
+/// Turned away for what they asked, or as whom.
+pub(super) const REFUSED: &[Outcome] = &[
+    Outcome::Unauthorized,
+    Outcome::Forbidden,
+    Outcome::Unreadable,
+    Outcome::BadRequest,
+    Outcome::Untrusted,
+    Outcome::RateLimited,
+];
 /// From the bottom up: what it is called, its class, its outcomes.
 const LAYERS: [(&str, &str, &[Outcome]); 4] = [
     ("allowed", "allowed", &[Outcome::Allowed, Outcome::Anonymous]),
     ("sent to sign in", "asked", &[Outcome::Challenged]),
-    (
-        "refused",
-        "refused",
-        &[
-            Outcome::Unauthorized,
-            Outcome::Forbidden,
-            Outcome::Unreadable,
-            Outcome::BadRequest,
-            Outcome::Untrusted,
-        ],
-    ),
+    ("refused", "refused", REFUSED),
     ("could not be checked", "failed", &[Outcome::Unavailable]),
 ];
 /// A column and the gap beside it.
@@ -82,6 +81,14 @@ fn height(count: u64, peak: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
+
+    #[test]
+    fn every_outcome_is_in_one_layer() {
+        for outcome in Outcome::ALL {
+            let layers = LAYERS.iter().filter(|(_, _, outcomes)| outcomes.contains(&outcome));
+            assert_eq!(layers.count(), 1, "{outcome:?}");
+        }
+    }
 
     #[test]
     fn columns_stand_on_each_other_and_the_present_is_on_the_right() {

@@ -11,7 +11,6 @@ use super::{activity, sessions, tokens, users};
 use crate::admin::view::UserView;
 use crate::admin::{Part, Refusal, UserDetail};
 use crate::policy::{Facts, Source};
-use crate::store::UserOrder;
 use crate::store::activity::ActivityFilter;
 
 const BACK: (&str, &str) = ("/users", "All users");
@@ -205,9 +204,8 @@ async fn page(site: &Site<'_>, status: StatusCode, wrong: Option<String>) -> Ans
 
 /// Users of their own who have the same e-mail address, at another provider.
 async fn same_email(site: &Site<'_>, email: &str, id: &str) -> Result<Vec<Value>, HttpResponse> {
-    let found = site.admin.users(email, UserOrder::Email, Part::default()).await;
-    let found = found.map_err(|refusal| refused(site, refusal))?;
-    let same = found.items.iter().filter(|user| user.id != id && user.email.as_deref() == Some(email));
+    let found = site.admin.users_of_email(email).await.map_err(|refusal| refused(site, refusal))?;
+    let same = found.iter().filter(|user| user.id != id);
     Ok(same
         .map(|user| {
             let title = format!("{} at {}", clip(&user.subject, 48), site.provider(&user.provider));
