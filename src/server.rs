@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::admin::Desk;
-use crate::audit::Audit;
+use crate::audit::notes::Notes;
+use crate::audit::{Audit, PolicyEvent};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http;
@@ -82,13 +83,16 @@ impl Running {
         }
         self.background.cancel();
         self.state.known.flush().await;
+        if let Some(notes) = self.state.audit.notes() {
+            notes.flush().await;
+        }
         let _ = self.ended.await;
     }
 }
 
 /// `doorward serve`: runs until SIGTERM or SIGINT, then goes on for `server.drain` while saying that it is not
 /// ready, so that proxies and load balancers turn away by themselves; a second signal ends the waiting. SIGHUP
-/// reloads the policy.
+/// reloads the policy, and opens the audit file anew.
 ///
 /// # Errors
 /// When it cannot start; the message names what to change.
@@ -113,7 +117,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
-                tracing::info!("asked to reload the policy");
+                tracing::info!("asked to reload the policy and to open the audit file anew");
+                state.audit.reopen();
                 count_reload(&state, &state.policy.reload());
             }
         }
@@ -146,6 +151,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Runn
     let state = Data::new(state(config, clock).await?);
     let background = CancellationToken::new();
     keep_house(&state, &background);
+    if let Some(notes) = state.audit.notes() {
+        let (notes, stop) = (Arc::clone(notes), background.clone());
+        tokio::spawn(async move { notes.run(stop).await });
+    }
     let counted = state.clone();
     let policy_watch = state
         .policy
@@ -229,8 +238,10 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let peppers = Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?);
     let tokens =
         Tokens::new(Arc::clone(&peppers), Arc::clone(&known), config.forward_auth.user_header_format);
-    let audit =
-        Arc::new(Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?);
+    let ids = config.providers.iter().map(|provider| provider.id.as_str());
+    let metrics = Metrics::new(now, ids);
+    let notes = Notes::new(Arc::clone(&store), metrics.activity_dropped());
+    let audit = Arc::new(audit(&config)?.noting(Arc::new(notes)));
     let config = Arc::new(config);
     let desk = Desk {
         store: Arc::clone(&store),
@@ -241,8 +252,6 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         handles: SessionHandles::new(cookies.ring())?,
         config: Arc::clone(&config),
     };
-    let ids = config.providers.iter().map(|provider| provider.id.as_str());
-    let metrics = Metrics::new(now, ids);
     metrics.policy_loaded(&policy.version().to_string(), now);
     Ok(State {
         ids: DecisionIds::new()?,
@@ -266,6 +275,31 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         audit,
         desk,
         config,
+    })
+}
+
+fn audit(config: &Config) -> anyhow::Result<Audit> {
+    let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
+    Ok(audit.rotating(config.audit.max_size, config.audit.keep))
+}
+
+/// What a command on the machine needs to act as an administrator, whether a gateway runs or not. Where the audit log
+/// is standard output, which is the command's answer, its changes are only noted for the lists of activity.
+///
+/// # Errors
+/// When store, policy or keys cannot be had.
+pub async fn desk(config: Config) -> anyhow::Result<Desk> {
+    let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
+    let audit = if config.audit.file.is_some() { audit(&config)? } else { Audit::silent() };
+    let notes = Notes::new(Arc::clone(&store), prometheus_client::metrics::counter::Counter::default());
+    Ok(Desk {
+        known: None,
+        policy: Arc::new(policy(&config)?),
+        audit: Arc::new(audit.noting(Arc::new(notes))),
+        peppers: Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?),
+        handles: SessionHandles::new(&key_ring(&config)?)?,
+        store,
+        config: Arc::new(config),
     })
 }
 
@@ -308,14 +342,22 @@ fn warn_of(policy: &Policy) {
 }
 
 fn count_reload(state: &State, reload: &Reload) {
-    match reload {
+    let now = state.clock.now();
+    let event = match reload {
         Reload::Swapped(version) => {
             warn_of(&state.policy.load());
-            state.metrics.policy_loaded(&version.to_string(), state.clock.now());
+            state.metrics.policy_loaded(&version.to_string(), now);
+            PolicyEvent { action: "policy_loaded", version: *version, reason: None }
         }
-        Reload::Refused(_) => state.metrics.policy_rejected(),
-        Reload::Unchanged => {}
-    }
+        Reload::Refused(faults) => {
+            state.metrics.policy_rejected();
+            let first = faults.first().map(ToString::to_string).unwrap_or_default();
+            let reason = format!("{} faults, the first: {first}", faults.len());
+            PolicyEvent { action: "policy_refused", version: state.policy.version(), reason: Some(reason) }
+        }
+        Reload::Unchanged => return,
+    };
+    state.audit.policy(&event, now);
 }
 
 /// The configured keys, or those kept in `data_dir`, made at the first start.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use url::Url;
 
 use super::{Admin, Part, Refusal, Result};
+use crate::audit::recorded::Recorded;
 use crate::identity::api_token::Hosts;
 use crate::policy::decision::{self, Subject};
 use crate::policy::target::Target;
@@ -90,7 +90,7 @@ impl Admin<'_> {
         let target = Target::of_url(method, url)
             .map_err(|error| Refusal::field("url", format!("with this method is no request: {error}")))?;
         let somebody = self.somebody(question, target.host().as_str()).await?;
-        Ok(self.answer(&target, somebody, None))
+        Ok(self.answer(&target, somebody))
     }
 
     async fn explain_again(&self, decision_id: &str) -> Result<Explained> {
@@ -105,28 +105,31 @@ impl Admin<'_> {
                 "no decision {decision_id:?} was written down lately; `audit.decisions` says which are"
             )));
         };
-        let text = |name: &str| found.line.get(name).and_then(Value::as_str);
-        let target = text("host").zip(text("path")).and_then(|(host, path)| {
-            // The path is written down decoded; this encodes it again.
-            let mut url = Url::parse(&format!("https://{host}/")).ok()?;
-            url.set_path(path);
-            Target::of_url(text("method")?, url.as_str()).ok()
-        });
-        let Some(target) = target else {
+        let Ok(recorded) = serde_json::from_value::<Recorded>(found.line.clone()) else {
             return Err(Refusal::NoSuch(format!(
-                "the decision {decision_id:?} was about no request that could be read"
+                "the decision {decision_id:?} was written down in another form"
             )));
         };
-        let who = text("user_id");
-        let question = match who.and_then(|who| who.strip_prefix("token/")) {
-            Some(token) => Question { token: Some(token.to_owned()), ..Question::default() },
-            None => Question { user: who.map(str::to_owned), ..Question::default() },
+        let policy = self.desk.policy.load();
+        let explanation = recorded.explain(&policy).map_err(|why| {
+            Refusal::NoSuch(format!("the decision {decision_id:?} cannot be explained: {why}"))
+        })?;
+        let mut notes = vec!["the roles are those of that time, the rules those of now".to_owned()];
+        if recorded.differs_from(&explanation) {
+            notes.push("it was answered otherwise then".to_owned());
+        }
+        let roles = recorded.roles.unwrap_or_default();
+        let kind = match recorded.auth_method.as_deref() {
+            None => "anonymous",
+            Some("token") => "token",
+            Some(_) => "user",
         };
-        let somebody = self.somebody(&question, target.host().as_str()).await?;
-        Ok(self.answer(&target, somebody, Some(found.line)))
+        let permissions = policy.permissions(&roles);
+        let caller = Caller { kind, id: recorded.user_id, roles, permissions, notes };
+        Ok(Explained { explanation, caller, recorded: Some(found.line) })
     }
 
-    fn answer(&self, target: &Target, somebody: Somebody, recorded: Option<Value>) -> Explained {
+    fn answer(&self, target: &Target, somebody: Somebody) -> Explained {
         let Somebody { caller, credential } = somebody;
         let who = match credential {
             Credential::None => decision::Caller::Anonymous,
@@ -142,7 +145,7 @@ impl Admin<'_> {
             explanation.decision = "deny";
             explanation.missing = Some("a token that is good on this host".to_owned());
         }
-        Explained { explanation, caller, recorded }
+        Explained { explanation, caller, recorded: None }
     }
 
     async fn somebody(&self, question: &Question, host: &str) -> Result<Somebody> {

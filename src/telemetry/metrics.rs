@@ -107,6 +107,7 @@ pub struct Metrics {
     shadow_refusals: Counter,
     recent: Mutex<Recent>,
     started: Timestamp,
+    activity_dropped: Counter,
 }
 
 impl Metrics {
@@ -159,6 +160,9 @@ impl Metrics {
 
         let store_errors = Counter::default();
         ours.register("store_errors", "Questions that the store did not answer", store_errors.clone());
+        let activity_dropped = Counter::default();
+        let help = "Audit lines missing in the lists of activity, as the store was slow";
+        ours.register("activity_dropped", help, activity_dropped.clone());
 
         let shadow_refusals = Counter::default();
         ours.register(
@@ -181,6 +185,7 @@ impl Metrics {
             shadow_refusals,
             recent: Mutex::new(Recent::new(started)),
             started,
+            activity_dropped,
         }
     }
 
@@ -266,6 +271,12 @@ impl Metrics {
             sign_ins: logins(&[LoginResult::Completed]),
             sign_ins_refused: logins(&[LoginResult::Denied, LoginResult::NotAllowed, LoginResult::Rejected]),
         }
+    }
+
+    /// Counts what the lists of activity lose.
+    #[must_use]
+    pub fn activity_dropped(&self) -> Counter {
+        self.activity_dropped.clone()
     }
 
     /// All of it as OpenMetrics text of the type [`CONTENT_TYPE`]. Were it ever cut short, its end mark would be

@@ -201,7 +201,7 @@ async fn guessing_the_password_slows_down_and_says_nothing() {
     assert_eq!(over.status, 429, "this address guessed too often: the right one is not looked at");
     assert!(!over.header("retry-after").is_empty());
     let log = std::fs::read_to_string(gateway.dir.join("audit.log")).unwrap();
-    assert!(log.contains("admin_refused") && !log.contains(PASS), "{log}");
+    assert!(log.contains("admin_sign_in_refused") && !log.contains(PASS), "{log}");
     gateway.stop().await;
 }
 

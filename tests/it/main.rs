@@ -14,6 +14,7 @@ mod admin_api;
 mod admin_site;
 mod api_tokens;
 mod architecture;
+mod audit;
 mod bearer_jwt;
 mod claims;
 mod config_errors;

@@ -98,10 +98,7 @@ pub async fn make(request: HttpRequest, state: Data<State>, body: Bytes) -> Http
     if !state.config.tokens.self_service {
         return visit.trouble(Trouble::NotFound, Then::Home);
     }
-    let asked = match read(&params, &body) {
-        Ok(asked) => asked,
-        Err(fault) => return form(&visit, &who, &Asked::default(), &[fault]),
-    };
+    let asked = read(&params, &body);
     let policy = state.policy.load();
     let vested = policy.roles(&Facts {
         provider: &who.payload.provider,
@@ -199,26 +196,23 @@ async fn theirs(visit: &Visit<'_>, who: &SignedIn, params: &Params) -> store::Re
 
 /// What the form says. Hosts stand one a line or behind commas; each role is a field of its own, or stands in the text
 /// for those that the form has no box for.
-fn read(params: &Params, body: &[u8]) -> Result<Asked, FieldFault> {
+fn read(params: &Params, body: &[u8]) -> Asked {
     let words = |text: Option<&str>| -> Vec<String> {
         let words = text.unwrap_or_default().split([',', ' ', '\t', '\r', '\n']);
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
-    let ttl_seconds = params
-        .get("ttl_seconds")
-        .map(str::parse)
-        .transpose()
-        .map_err(|_| FieldFault { field: "ttl_seconds", problem: "is no number of seconds".to_owned() })?;
+    // What is no number is as wrong as a time that is over.
+    let ttl_seconds = params.get("ttl_seconds").map(|text| text.parse().unwrap_or(-1));
     let mut roles = words(params.get("roles"));
     let boxes = form_urlencoded::parse(body).filter(|(name, _)| name == "role");
     roles.extend(boxes.map(|(_, role)| role.into_owned()));
-    Ok(Asked {
+    Asked {
         name: params.get("name").map(str::to_owned),
         hosts: words(params.get("hosts")),
         roles,
         ttl_seconds,
         ..Asked::default()
-    })
+    }
 }
 
 fn form(visit: &Visit<'_>, who: &SignedIn, asked: &Asked, faults: &[FieldFault]) -> HttpResponse {

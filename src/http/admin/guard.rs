@@ -215,7 +215,7 @@ async fn by_session(visit: &Visit<'_>, door: Door<'_>) -> Result<Proof, HttpResp
             Ok(Proof::Session(who))
         }
         Recognised::SignedIn(who) => {
-            visit.audit("admin_refused", Some(format!("without the role {ADMIN_ROLE}")), Some(&who));
+            visit.audit("admin_sign_in_refused", Some(format!("without the role {ADMIN_ROLE}")), Some(&who));
             Err(visit.forbidden(&who, &[ADMIN_ROLE]))
         }
         Recognised::Unchecked => Err(visit.trouble(Trouble::StoreDown, Then::Home)),
@@ -233,7 +233,7 @@ async fn by_password(visit: &Visit<'_>, basic: &Basic) -> Result<Proof, HttpResp
         return Ok(Proof::Password);
     }
     limits.admin_failure(attempt, now).await;
-    visit.audit("admin_refused", Some("a wrong name or password".to_owned()), None);
+    visit.audit("admin_sign_in_refused", Some("a wrong name or password".to_owned()), None);
     Err(ask_for_password(visit))
 }
 
@@ -258,7 +258,11 @@ async fn by_token(visit: &Visit<'_>, token: &str) -> Result<Proof, HttpResponse>
     if may {
         return Ok(Proof::Token(known));
     }
-    visit.audit("admin_refused", Some(format!("token/{} without the scope {SCOPE_ADMIN}", known.id)), None);
+    visit.audit(
+        "admin_sign_in_refused",
+        Some(format!("token/{} without the scope {SCOPE_ADMIN}", known.id)),
+        None,
+    );
     Err(visit
         .respond(StatusCode::FORBIDDEN)
         .insert_header((header::WWW_AUTHENTICATE, r#"Bearer error="insufficient_scope", scope="admin""#))
@@ -269,7 +273,7 @@ async fn by_token(visit: &Visit<'_>, token: &str) -> Result<Proof, HttpResponse>
 }
 
 async fn invalid_token(visit: &Visit<'_>) -> HttpResponse {
-    visit.audit("admin_refused", Some("no valid API token".to_owned()), None);
+    visit.audit("admin_sign_in_refused", Some("no valid API token".to_owned()), None);
     if let Some(over) = visit.state.limits.failed(visit.client, visit.now).await {
         return visit.too_many(&over, Then::Home);
     }

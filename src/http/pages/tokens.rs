@@ -10,7 +10,7 @@ use crate::identity::api_token::FieldFault;
 /// Tokens of one person that have not ended, all of them on one page. Who needs more has a robot, and asks an admin.
 pub const MOST_TOKENS: u32 = 10;
 /// Hosts and roles of one token in a list.
-const FEW: usize = 3;
+const FEW: usize = 2;
 const CHIP: usize = 32;
 
 /// The tokens of somebody, on their account page.

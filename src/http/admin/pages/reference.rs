@@ -70,7 +70,7 @@ fn operation_view(path: &str, item: &Value, method: &str, operation: &Value) -> 
         .filter_map(|(_, answer)| answer.pointer("/content/application~1json/schema"))
         .map(kind)
         .next();
-    let codes: Vec<&String> = members(operation, "responses").map(|(code, _)| code).collect();
+    let codes: Vec<String> = members(operation, "responses").map(|(code, _)| code.clone()).collect();
     context! {
         method => method.to_uppercase(),
         path,
