@@ -43,7 +43,7 @@ const fn api(path: &'static str, asked: &'static str, methods: &'static [&'stati
     row(path, asked, methods, [401, 403, 401], 405)
 }
 
-/// Of the pages for administrators.
+/// Of the pages for administrators; grace is none.
 const fn page(path: &'static str, asked: &'static str, methods: &'static [&'static str]) -> Row {
     row(path, asked, methods, [302, 403, 302], 405)
 }

@@ -165,6 +165,7 @@ impl Pages {
             css => at(assets.stylesheet()),
             admin_css => at(assets.admin_stylesheet()),
             script => at(assets.admin_script()),
+            copy_script => at(assets.script()),
             favicon => at(assets.favicon()),
             home => path.as_str(),
             base => path.trim_end_matches('/'),

@@ -1,18 +1,7 @@
 // Comfort on the admin site; every page does without it.
 "use strict";
 
-// Copy buttons are there only where copying works.
-for (const button of document.querySelectorAll("[data-copy]")) {
-  if (!navigator.clipboard) continue;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = "Copied";
-    document.getElementById("copied").textContent = "Copied";
-  });
-}
-
-// A list is searched as one types, a moment after the last letter.
+// A filter that is chosen is applied at once.
 for (const form of document.querySelectorAll("[data-filter]")) {
   form.addEventListener("change", (event) => {
     if (event.target.tagName === "SELECT") form.requestSubmit();
