@@ -133,11 +133,8 @@ async fn a_token_made_on_the_machine_works_at_the_gateway_that_runs() {
     for action in ["token_created", "token_rotated", "token_revoked"] {
         assert!(log.contains(action), "{action}");
     }
-    let noted = gateway
-        .state()
-        .store
-        .activity(&Default::default(), doorward::store::page::Slice { offset: 0, limit: 50 });
-    let noted = noted.await.unwrap();
+    let (all, slice) = (Default::default(), doorward::store::page::Slice { offset: 0, limit: 50 });
+    let noted = gateway.state().store.activity(&all, slice).await.unwrap();
     assert_eq!(noted.items.iter().filter(|line| line.event == "admin").count(), 3);
     gateway.stop().await;
 }

@@ -115,6 +115,8 @@ const TABLE: &[Row] = &[
     api("/rbac/api/v1/activity", "/rbac/api/v1/activity", READ),
     page("/rbac/admin", "/rbac/admin", READ),
     page("/rbac/admin/", "/rbac/admin/", READ),
+    // There is no password here.
+    row("/rbac/admin/password", "/rbac/admin/password", READ, [404; 3], 405),
     page("/rbac/admin/tokens", "/rbac/admin/tokens", READ),
     page("/rbac/admin/tokens/new", "/rbac/admin/tokens/new", ASK),
     page("/rbac/admin/tokens/{digest}", "/rbac/admin/tokens/0", READ),
