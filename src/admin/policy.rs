@@ -60,7 +60,7 @@ impl Admin<'_> {
             version: live.version(),
             file: self.desk.config.policy.file.as_ref().map(|file| file.display().to_string()),
             roles: policy.role_names().map(str::to_owned).collect(),
-            access: policy.access(),
+            access: policy.table(),
             warnings: policy.warnings().iter().map(FaultView::from).collect(),
             faults: live.last_fault().iter().flatten().map(FaultView::from).collect(),
         }

@@ -26,7 +26,9 @@ pub struct Rule {
     pub(super) methods: Vec<String>,
     pub(super) access: Access,
     pub(super) service: Option<Id>,
-    place: Place,
+    /// Whether it is one of the service's endpoints, and not the service's own rule.
+    pub(super) endpoint: bool,
+    pub(super) place: Place,
     spoke: AtomicBool,
 }
 
@@ -50,8 +52,8 @@ impl Rule {
 pub(super) struct CompiledService {
     pub(super) name: String,
     pub(super) settings: Settings,
-    hosts: Vec<HostPattern>,
-    prefix: Pattern,
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) prefix: Pattern,
 }
 
 /// A whole policy: immutable, and known to have no fault.
@@ -130,9 +132,9 @@ impl Policy {
 
     /// The OpenAPI descriptions that services name: service and file, as written.
     pub fn openapi_files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.services
-            .iter()
-            .filter_map(|service| Some((service.name.as_str(), service.settings.openapi.as_deref()?)))
+        self.services.iter().filter_map(|service| {
+            Some((service.name.as_str(), service.settings.openapi.as_ref()?.value.as_str()))
+        })
     }
 
     pub(super) fn rule(&self, id: Id) -> Option<&Rule> {
@@ -182,7 +184,7 @@ fn finish(document: Document, from_file: bool, mut faults: Faults) -> Result<Pol
 }
 
 /// A prefix as people write it: without `/**`.
-fn bare(prefix: &Pattern) -> String {
+pub(super) fn bare(prefix: &Pattern) -> String {
     Pattern { rest: false, segments: prefix.segments.clone() }.to_string()
 }
 
@@ -197,6 +199,7 @@ impl Policy {
             methods: Vec::new(),
             access: Access::Public,
             service: None,
+            endpoint: false,
             place,
             spoke: AtomicBool::new(false),
         }
@@ -245,6 +248,7 @@ impl Policy {
                 methods,
                 access,
                 service: Some(id),
+                endpoint: true,
                 ..draft
             };
             self.add(rule, faults);

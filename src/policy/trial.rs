@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::compile::{Policy, Rule};
+use serde::Serialize;
+
+use super::compile::Policy;
 use super::decision::{Caller, Decision, Subject};
+use super::explain::RuleRef;
 use super::fault::{Fault, Faults, Place};
 use super::fields::{Fields, shown};
 use super::people::Facts;
@@ -28,26 +31,27 @@ struct Person {
     provider: String,
 }
 
-/// What one entry of `tests` came to.
-#[derive(Debug)]
-pub struct Tried<'p> {
-    /// Its line, from 1.
+/// What became of one test.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestResult {
+    /// Where it stands in the policy.
     pub line: u32,
+    #[serde(skip)]
+    column: u32,
     /// As whom, in words.
     pub who: String,
-    /// The method and address.
+    /// Method and address.
     pub request: String,
-    /// What should be answered.
+    /// What the policy says that it expects.
     pub expected: &'static str,
-    /// What is.
+    /// What the rules say.
     pub got: &'static str,
-    /// The rule that spoke; `None` is the default.
-    pub rule: Option<&'p Rule>,
-    place: Place,
+    /// The rule that speaks; `None` when that is the default.
+    pub rule: Option<RuleRef>,
 }
 
-impl Tried<'_> {
-    /// Whether it is as it should be.
+impl TestResult {
+    /// Whether the two agree.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.expected == self.got
@@ -127,48 +131,46 @@ fn actor(node: &Node, faults: &mut Faults) -> Option<Option<Person>> {
 }
 
 impl Policy {
-    /// Runs the tests; what fails is told as a fault.
-    pub(super) fn failed_tests(&self) -> Vec<Fault> {
-        let mut faults = Faults::new(&self.file);
-        for tried in self.tried().filter(|tried| !tried.passed()) {
-            let rule = tried.rule.map_or_else(
-                || "the default".to_owned(),
-                |rule| format!("'{}' in line {}", rule.id, rule.line),
-            );
-            let problem = format!("test failed: expected {}, got {} by {rule}", tried.expected, tried.got);
-            faults.add(tried.place, problem, "correct the rule or the expectation");
-        }
-        faults.into_sorted()
-    }
-
-    /// Runs the tests, one after the other.
-    pub fn tried(&self) -> impl Iterator<Item = Tried<'_>> {
-        self.tests.iter().map(|trial| {
-            let found = self.find(&trial.target);
-            let decision = self.as_caller(trial.who.as_ref(), |caller| found.judge_strictly(caller));
-            let target = &trial.target;
-            Tried {
-                line: trial.place.line,
-                who: trial.who.as_ref().map_or_else(|| "anonymous".to_owned(), ToString::to_string),
-                request: format!(
-                    "{} {}://{}{}",
-                    target.method(),
-                    target.scheme().as_str(),
-                    target.host(),
-                    target.path()
-                ),
-                expected: trial.expect,
-                got: outcome(&decision),
-                rule: found.rule(),
-                place: trial.place,
-            }
-        })
+    /// Runs the policy's own tests, in the order of the file.
+    #[must_use]
+    pub fn run_tests(&self) -> Vec<TestResult> {
+        self.tests.iter().map(|trial| self.run(trial)).collect()
     }
 
     /// How many tests the policy has.
     #[must_use]
     pub const fn test_count(&self) -> usize {
         self.tests.len()
+    }
+
+    fn run(&self, trial: &Trial) -> TestResult {
+        let found = self.find(&trial.target);
+        let decision = self.as_caller(trial.who.as_ref(), |caller| found.judge_strictly(caller));
+        TestResult {
+            line: trial.place.line,
+            column: trial.place.column,
+            who: trial.who.as_ref().map_or_else(|| "anonymous".to_owned(), ToString::to_string),
+            request: format!("{} {}", trial.target.method(), trial.target.url()),
+            expected: trial.expect,
+            got: outcome(&decision),
+            rule: found.rule().map(RuleRef::from),
+        }
+    }
+
+    /// The tests that fail, told as faults.
+    #[must_use]
+    pub fn failed_tests(&self) -> Vec<Fault> {
+        let mut faults = Faults::new(&self.file);
+        for result in self.run_tests().iter().filter(|result| !result.passed()) {
+            let rule = result.rule.as_ref().map_or_else(
+                || "the default".to_owned(),
+                |rule| format!("'{}' in line {}", rule.id, rule.line),
+            );
+            let problem = format!("test failed: expected {}, got {} by {rule}", result.expected, result.got);
+            let place = Place { line: result.line, column: result.column };
+            faults.add(place, problem, "correct the rule or the expectation");
+        }
+        faults.into_sorted()
     }
 
     fn as_caller<T>(&self, who: Option<&Person>, ask: impl FnOnce(Caller<'_>) -> T) -> T {

@@ -555,8 +555,9 @@ async fn the_policy_is_shown_and_requests_are_explained() {
         .unwrap()
         .iter()
         .find(|row| row["host"] == "app.example.test")
-        .unwrap()["cells"];
-    assert_eq!(app, &json!(["login", "no", "yes", "yes"]));
+        .unwrap()["access"];
+    let answers = json!({"anonymous": "login", "signed in": "no", "reader": "yes", "writer": "yes"});
+    assert_eq!(app, &answers);
     let explain = async |query: &str| call(&gateway, &ROOT, "GET", &format!("/explain?{query}"), None).await;
     let url = "url=https%3A%2F%2Fapp.example.test%2Fx";
     for (query, decision) in [

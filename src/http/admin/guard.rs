@@ -293,11 +293,11 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 /// Nobody is known: to sign in, or to the password where that is all there is.
 fn sign_in_first(visit: &Visit<'_>, door: Door<'_>) -> HttpResponse {
     match door {
-        Door::Rest => challenge(visit, door),
-        Door::Page(path) => match login_for(visit, path) {
-            Some(login) if !visit.wants_json() => visit.redirect(&login),
-            _ => challenge(visit, door),
+        Door::Page(path) if !visit.wants_json() => match login_for(visit, path) {
+            Some(login) => visit.redirect(&login),
+            None => ask_for_password(visit),
         },
+        _ => challenge(visit, Door::Rest),
     }
 }
 

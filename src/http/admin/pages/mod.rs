@@ -69,6 +69,7 @@ pub(in crate::http) fn routes(config: &mut ServiceConfig) {
     config
         .service(only(READ, web::resource("/admin").route(page(overview::show))))
         .service(only(READ, web::resource("/admin/").route(page(overview::show))))
+        .service(only(READ, web::resource("/admin/password").route(read().to(by_password))))
         .service(only(READ, web::resource("/admin/tokens").route(page(tokens::list))))
         .service(asks("/admin/tokens/new", asking(token_forms::ask), action(token_forms::create)))
         .service(only(READ, web::resource("/admin/tokens/{digest}").route(page(tokens::one))))
@@ -121,6 +122,19 @@ pub(in crate::http) async fn front(request: &HttpRequest, state: &Data<State>) -
     let visit = Visit::new(request, state);
     let seat = guard::look(&visit, Door::Page("/admin/tokens")).await;
     answer(&visit, seat, Params::default(), tokens::list).await
+}
+
+/// `GET /admin/password`: for whoever wants in by password where nobody is asked for it, as people can sign in.
+/// Browsers then send it to every page below `/admin/` (RFC 7617 2.2).
+async fn by_password(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let visit = Visit::new(&request, &state);
+    if !request.headers().contains_key(header::AUTHORIZATION) {
+        return guard::ask_for_password(&visit);
+    }
+    match guard::look(&visit, Door::Page("/admin/")).await {
+        Ok(_) => visit.redirect(&format!("{}/admin/", state.config.server.base_path)),
+        Err(refused) => refused,
+    }
 }
 
 /// A token that was made by somebody at a page, shown this once.

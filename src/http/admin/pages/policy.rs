@@ -13,6 +13,8 @@ use crate::policy::{AccessRow, Policy};
 const COLUMNS: usize = 12;
 /// Faults told at a time.
 const FAULTS: usize = 10;
+/// What no rule covers.
+const REST: &str = "everything else";
 /// Lines of the file that are shown.
 const LINES: usize = 5000;
 
@@ -21,7 +23,7 @@ pub(super) async fn matrix(site: &Site<'_>) -> Answer {
     let texts = texts(site).await;
     let policy = site.visit.state.policy.load();
     let list = List::asked(site, "/policy", &[], &["role"]);
-    let table = policy.access();
+    let mut table = policy.table();
     let role = list.filter("role").filter(|role| table.callers.iter().skip(2).any(|caller| caller == role));
     // Anonymous and signed in are always there.
     let shown: Vec<usize> = (0..table.callers.len())
@@ -34,15 +36,17 @@ pub(super) async fn matrix(site: &Site<'_>) -> Answer {
     let q = list.q.to_lowercase();
     let fits = |row: &AccessRow| {
         let rule = row.rule.as_ref().map_or("", |rule| rule.id.as_str());
-        let words = [row.host.as_str(), &row.methods, &row.path, &row.needs, rule];
-        q.is_empty() || words.iter().any(|word| word.to_lowercase().contains(&q))
+        let words = [row.host.as_str(), row.path.as_deref().unwrap_or(REST), &row.needs, rule];
+        let words = words.into_iter().chain(row.methods.iter().map(String::as_str));
+        q.is_empty() || words.into_iter().any(|word| word.to_lowercase().contains(&q))
     };
-    let rows: Vec<AccessRow> = table.rows.into_iter().filter(fits).collect();
+    let rows: Vec<AccessRow> = std::mem::take(&mut table.rows).into_iter().filter(fits).collect();
     let total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     if let Some(last) = list.beyond(total) {
         return Ok(site.visit.redirect(&last));
     }
-    let rows: Vec<Value> = list.cut(rows).iter().map(|row| row_value(row, &columns)).collect();
+    let rows: Vec<Value> =
+        list.cut(rows).iter().map(|row| row_value(row, &table.callers, &columns)).collect();
     let silent = policy.rules().iter().filter(|rule| !rule.ever_spoke()).count();
     let page = context! {
         rows,
@@ -58,10 +62,10 @@ pub(super) async fn matrix(site: &Site<'_>) -> Answer {
     Ok(site.show("policy", "admin-policy.html", page))
 }
 
-fn row_value(row: &AccessRow, columns: &[usize]) -> Value {
+fn row_value(row: &AccessRow, callers: &[String], columns: &[usize]) -> Value {
     let cells: Vec<Value> = columns
         .iter()
-        .filter_map(|column| row.cells.get(*column))
+        .filter_map(|column| row.access.get(callers.get(*column)?))
         .map(|answer| {
             let why = match *answer {
                 "yes" => format!("yes: needs {}", row.needs),
@@ -73,8 +77,8 @@ fn row_value(row: &AccessRow, columns: &[usize]) -> Value {
         .collect();
     context! {
         host => if row.host == "*" { "Every host" } else { row.host.as_str() },
-        methods => if row.methods == "*" { "any" } else { row.methods.as_str() },
-        path => row.path.as_str(),
+        methods => if row.methods.is_empty() { "any".to_owned() } else { row.methods.join(",") },
+        path => row.path.as_deref().unwrap_or(REST),
         shadow => row.shadow,
         needs => clip(&row.needs, 120),
         line => row.rule.as_ref().map(|rule| rule.line),
@@ -116,7 +120,7 @@ pub(super) async fn tests(site: &Site<'_>) -> Answer {
         return Ok(site.visit.redirect(&last));
     }
     let tests: Vec<Value> = list
-        .cut(policy.tried().collect())
+        .cut(policy.run_tests())
         .iter()
         .map(|tried| {
             context! {
@@ -126,8 +130,8 @@ pub(super) async fn tests(site: &Site<'_>) -> Answer {
                 expected => tried.expected,
                 got => tried.got,
                 passed => tried.passed(),
-                rule => tried.rule.map_or_else(|| "the default".to_owned(), |rule| clip(&rule.id, LONGEST)),
-                rule_line => tried.rule.map(|rule| rule.line),
+                rule => tried.rule.as_ref().map_or_else(|| "the default".to_owned(), |rule| clip(&rule.id, LONGEST)),
+                rule_line => tried.rule.as_ref().map(|rule| rule.line),
             }
         })
         .collect();
