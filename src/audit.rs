@@ -157,6 +157,7 @@ struct Line<'a, T> {
 }
 
 enum Sink {
+    Nowhere,
     Stdout,
     File(Mutex<AuditFile>),
 }
@@ -180,6 +181,17 @@ impl Audit {
             Some(path) => Sink::File(Mutex::new(AuditFile::open(path)?)),
         };
         Ok(Self { decisions, sink, counter: AtomicU64::new(0), notes: None })
+    }
+
+    /// Writes no lines; they can still be noted.
+    #[must_use]
+    pub const fn silent() -> Self {
+        Self {
+            decisions: AuditDecisions::Denied,
+            sink: Sink::Nowhere,
+            counter: AtomicU64::new(0),
+            notes: None,
+        }
     }
 
     /// A file is rotated before it is larger than `max_size` bytes (`None`: never), and `keep` older ones stay.
@@ -252,6 +264,7 @@ impl Audit {
         }
         let line = line + "\n";
         let written = match &self.sink {
+            Sink::Nowhere => Ok(()),
             Sink::Stdout => io::stdout().lock().write_all(line.as_bytes()),
             Sink::File(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write(line.as_bytes()),
         };

@@ -15,6 +15,7 @@
 //! | [`identity`] | WHO IS ASKING? sessions, providers, the signed assertion |
 //! | [`policy`] | MAY THEY? pure: the target, the rules, the decision |
 //! | [`audit`] | what is written down |
+//! | [`admin`] | what an administrator may do, for pages, REST and the command line alike |
 //! | [`http`] | speaks HTTP, decides nothing; [`http::forward_auth`] is the hot path, whole |
 //! | [`server`] | the only place that names adapters; the command line and the tests come in here |
 //! | [`cli`] | the command line: parse, dispatch, exit status |
@@ -22,6 +23,7 @@
 //! The life of a request is told in `docs/architecture.md`.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod audit;
 pub mod cli;
 pub mod clock;

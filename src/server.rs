@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use url::Url;
 
+use crate::admin::Desk;
 use crate::audit::notes::Notes;
 use crate::audit::{Audit, PolicyEvent};
 use crate::clock::{Clock, SystemClock};
@@ -33,6 +34,7 @@ use crate::http::tokens::Tokens;
 use crate::identity::api_token::Peppers;
 use crate::identity::assertion::Assertions;
 use crate::identity::bearer::Issuers;
+use crate::identity::handle::SessionHandles;
 use crate::identity::ids::DecisionIds;
 use crate::identity::keyfile::KeyFile;
 use crate::identity::provider::Providers;
@@ -53,6 +55,8 @@ const WARM: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How often what ran out is forgotten and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(300);
+/// How often the overview's columns move on.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A gateway that serves.
 pub struct Running {
@@ -232,14 +236,22 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
     let limits = Limits::new(&config.rate_limit, Arc::clone(&store));
     let peppers = Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?);
-    let tokens = Tokens::new(peppers, Arc::clone(&known), config.forward_auth.user_header_format);
+    let tokens =
+        Tokens::new(Arc::clone(&peppers), Arc::clone(&known), config.forward_auth.user_header_format);
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
     let metrics = Metrics::new(now, ids);
     let notes = Notes::new(Arc::clone(&store), metrics.activity_dropped());
-    let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref())
-        .context("audit.file")?
-        .rotating(config.audit.max_size, config.audit.keep)
-        .noting(Arc::new(notes));
+    let audit = Arc::new(audit(&config)?.noting(Arc::new(notes)));
+    let config = Arc::new(config);
+    let desk = Desk {
+        store: Arc::clone(&store),
+        known: Some(Arc::clone(&known)),
+        policy: Arc::clone(&policy),
+        audit: Arc::clone(&audit),
+        peppers,
+        handles: SessionHandles::new(cookies.ring())?,
+        config: Arc::clone(&config),
+    };
     metrics.policy_loaded(&policy.version().to_string(), now);
     Ok(State {
         ids: DecisionIds::new()?,
@@ -261,7 +273,33 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         login,
         pages,
         audit,
+        desk,
         config,
+    })
+}
+
+fn audit(config: &Config) -> anyhow::Result<Audit> {
+    let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
+    Ok(audit.rotating(config.audit.max_size, config.audit.keep))
+}
+
+/// What a command on the machine needs to act as an administrator, whether a gateway runs or not. Where the audit log
+/// is standard output, which is the command's answer, its changes are only noted for the lists of activity.
+///
+/// # Errors
+/// When store, policy or keys cannot be had.
+pub async fn desk(config: Config) -> anyhow::Result<Desk> {
+    let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
+    let audit = if config.audit.file.is_some() { audit(&config)? } else { Audit::silent() };
+    let notes = Notes::new(Arc::clone(&store), prometheus_client::metrics::counter::Counter::default());
+    Ok(Desk {
+        known: None,
+        policy: Arc::new(policy(&config)?),
+        audit: Arc::new(audit.noting(Arc::new(notes))),
+        peppers: Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?),
+        handles: SessionHandles::new(&key_ring(&config)?)?,
+        store,
+        config: Arc::new(config),
     })
 }
 
@@ -350,6 +388,7 @@ fn keep_house(state: &Data<State>, stop: &CancellationToken) {
     tokio::spawn(async move {
         let mut warm = tokio::time::interval(WARM);
         let mut sweep = tokio::time::interval(HOUSEKEEPING);
+        let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + MINUTE, MINUTE);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -358,6 +397,10 @@ fn keep_house(state: &Data<State>, stop: &CancellationToken) {
                         provider.warm(state.clock.now()).await;
                     }
                     state.bearers.issuers().warm(state.clock.now()).await;
+                    continue;
+                }
+                _ = minute.tick() => {
+                    state.metrics.minute_is_over(state.clock.now());
                     continue;
                 }
                 _ = sweep.tick() => {}

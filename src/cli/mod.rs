@@ -1,5 +1,7 @@
 //! The command line: what can be asked, and with which exit status it is answered.
 
+mod admin;
+mod backup;
 mod check;
 mod explain;
 mod health;
@@ -37,6 +39,20 @@ enum Command {
     /// Explain how one request would be answered, by which rule, and what was missing.
     #[command(after_long_help = explain::MORE)]
     Explain(Box<explain::Explain>),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(admin::token::Token),
+    /// People who have signed in.
+    #[command(subcommand, after_long_help = admin::user::MORE)]
+    User(admin::user::User),
+    /// Who is signed in where.
+    #[command(subcommand)]
+    Session(admin::session::Session),
+    /// Copy the embedded store into a new file, while it is in use.
+    #[command(after_long_help = backup::MORE)]
+    Backup(backup::Backup),
+    /// Print the OpenAPI description of the REST API for administrators.
+    Openapi,
     /// Session keys.
     #[command(subcommand)]
     Keys(Keys),
@@ -87,9 +103,20 @@ pub fn run(cli: Cli) -> ExitCode {
         },
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Token(command) => admin::token::run(command),
+        Command::User(command) => admin::user::run(command),
+        Command::Session(command) => admin::session::run(command),
+        Command::Backup(backup) => backup::run(&backup),
+        Command::Openapi => openapi(),
         Command::Keys(Keys::New) => keys::new(),
         Command::Health { url } => health::run(&url),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn openapi() -> ExitCode {
+    println!("{:#}", crate::http::admin::api::openapi::description("/rbac"));
+    ExitCode::SUCCESS
 }
 
 /// A configuration with faults: all of them, and status 2.

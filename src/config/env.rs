@@ -45,7 +45,7 @@ const ALIASES: &[(&str, &str, &str)] = &[
 ];
 
 /// Names the command line reads.
-const CONFIG: &str = "DOORWARD_CONFIG";
+const COMMAND_LINE: [&str; 2] = ["DOORWARD_CONFIG", "DOORWARD_TOKEN"];
 
 /// Puts what the environment sets over what the file set.
 pub(super) fn apply(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut Faults) {
@@ -54,7 +54,7 @@ pub(super) fn apply(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut 
         if !value.is_empty() && LATER_NAMES.contains(&name.as_str()) {
             faults.push(Fault::new(name, None, "is not supported by this version yet; unset it"));
         }
-        if name.starts_with(PREFIX) && name != CONFIG && !is_known(name) {
+        if name.starts_with(PREFIX) && !COMMAND_LINE.contains(&name.as_str()) && !is_known(name) {
             refuse(name, faults);
         }
     }

@@ -83,6 +83,13 @@ impl Callers {
         result
     }
 
+    /// The newest session of somebody that was used here lately: what their provider said is in it.
+    #[must_use]
+    pub fn last_seen(&self, user_id: &str) -> Option<Arc<SignedIn>> {
+        let theirs = self.remembered.iter().map(|(_, who)| who).filter(|who| who.payload.user_id == user_id);
+        theirs.max_by_key(|who| who.payload.signed_in_at)
+    }
+
     async fn one(&self, value: &str, host: &str, policy: &Arc<Policy>, now: Timestamp) -> Recognised {
         if let Some(seen) = self.remembered.get(value)
             && *seen.audience == *self.cookies.audience(host)

@@ -31,11 +31,9 @@ pub fn form(body: &[u8], names: &[&'static str]) -> Option<Params> {
 #[must_use]
 pub fn allows(visit: &Visit<'_>, who: &SignedIn, params: &Params) -> bool {
     let headers = visit.request.headers();
-    let allowed = !is_cross_site(headers, visit)
+    let allowed = !is_foreign(headers, &own_origin(visit))
         && match params.get("csrf") {
-            Some(given) => {
-                constant_time::verify_slices_are_equal(given.as_bytes(), token(visit, who).as_bytes()).is_ok()
-            }
+            Some(given) => same(given, &token(visit, who)),
             None => is_program(headers),
         };
     if !allowed {
@@ -44,16 +42,32 @@ pub fn allows(visit: &Visit<'_>, who: &SignedIn, params: &Params) -> bool {
     allowed
 }
 
-fn is_program(headers: &HeaderMap) -> bool {
+/// Whether a token is the one that was expected.
+#[must_use]
+pub fn same(given: &str, expected: &str) -> bool {
+    constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes()).is_ok()
+}
+
+/// Whether nothing is there that browsers send with every form.
+#[must_use]
+pub fn is_program(headers: &HeaderMap) -> bool {
     !["origin", "referer", "sec-fetch-site"].iter().any(|name| headers.contains_key(*name))
 }
 
+/// The origin of our own pages; empty without an external URL, which no browser's is.
+#[must_use]
+pub fn own_origin(visit: &Visit<'_>) -> String {
+    let own = visit.state.login.page("").and_then(|page| url::Url::parse(&page).ok());
+    own.map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
+/// Whether something says that a request came from another origin than our `own`.
+///
 /// Our pages are sent with `Referrer-Policy: no-referrer`, and under it browsers say `Origin: null` even where a form
 /// goes to the page's own origin (Fetch, "serializing a request origin"). Then `Sec-Fetch-Site`, which no page can
 /// set, must say where it came from.
-fn is_cross_site(headers: &HeaderMap, visit: &Visit<'_>) -> bool {
-    let own = visit.state.login.page("").and_then(|page| url::Url::parse(&page).ok());
-    let own = own.map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+#[must_use]
+pub fn is_foreign(headers: &HeaderMap, own: &str) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").map(|site| site.as_bytes());
     let vouched_for =
         headers.contains_key("sec-fetch-site") && sites.clone().all(|site| site == b"same-origin");

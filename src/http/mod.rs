@@ -1,6 +1,7 @@
 //! SPEAKS HTTP, DECIDES NOTHING: every route of the gateway, in one table.
 
 pub mod account;
+pub mod admin;
 pub mod bearers;
 pub mod caller;
 pub mod callers;
@@ -53,6 +54,8 @@ const MAX_FORM: usize = 64 * 1024;
 /// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
 /// | `{base}/`, `/userinfo`, `/sessions/…`, `/tokens/…`, `/logout` | the signed-in person | session; forms: CSRF |
+/// | `{base}/admin…` | administrators | [`admin::guard`]; forms: CSRF |
+/// | `{base}/api/v1/…`, `/create_token`, `/delete_token` | administrators | [`admin::guard`] |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
 /// | `{base}/.well-known/jwks.json`, `/assets/…`, `/healthz`, `/readyz` | everybody | none |
 pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
@@ -85,6 +88,8 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
         .service(only("GET, HEAD", web::resource("/healthz").route(read().to(health::healthz))))
         .service(only("GET, HEAD", web::resource("/readyz").route(read().to(health::readyz))))
         .service(only("GET, HEAD", web::resource("/").route(read().to(front_door))))
+        .service(only("POST", web::resource("/create_token").route(web::post().to(admin::forms::create))))
+        .service(only("POST", web::resource("/delete_token").route(web::post().to(admin::forms::delete))))
         .service(only("GET, HEAD", web::resource(&base).route(read().to(account::show))));
     if state.config.ops.listen.is_none() {
         config.service(only("GET, HEAD", web::resource("/metrics").route(read().to(health::metrics))));
@@ -116,6 +121,8 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                         .route(read().to(account::tokens::ask_revoke))
                         .route(web::post().to(account::tokens::revoke)),
                 ))
+                .configure(admin::pages::routes)
+                .configure(admin::api::routes)
                 .service(only("GET, HEAD", web::resource("/login").route(read().to(start::start))))
                 // These use something up: a HEAD, which link checkers send, must not.
                 .service(only("GET", web::resource("/callback").route(web::get().to(callback::first))))
@@ -202,11 +209,18 @@ async fn only_plain_cookies<B: MessageBody>(
     next.call(request).await
 }
 
+/// `GET /`: to the account page, or to the admin site where nobody can sign in but the administrator by password.
+/// Whoever brings credentials is shown the site itself.
 async fn front_door(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        return admin::pages::front(&request, &state).await;
+    }
     let visit = Visit::new(&request, &state);
-    match state.login.page("/") {
-        Some(home) => visit.redirect(&home),
-        None => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
+    match (state.login.page("/"), &state.config.admin.pass) {
+        (Some(home), _) if !state.providers.is_empty() => visit.redirect(&home),
+        (_, Some(_)) => visit.redirect(&format!("{}/admin", state.config.server.base_path)),
+        (Some(home), None) => visit.redirect(&home),
+        (None, None) => visit.trouble(Trouble::SignInNotConfigured, Then::Home),
     }
 }
 

@@ -4,7 +4,7 @@
 use url::form_urlencoded;
 
 /// Parameters that were asked for by name; others are ignored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Params(Vec<(&'static str, String)>);
 
 /// A known parameter is there twice, or the text is over 16 KiB.

@@ -53,6 +53,12 @@ pub(super) fn write_down(
     let host = about.host.map(Host::as_str);
     let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy(host)));
     state.metrics.decision(outcome, about.began.elapsed());
+    if let Some(rule) = found.and_then(Found::rule) {
+        rule.has_spoken();
+    }
+    if matches!(shadow, Some(Decision::Deny(_))) && matches!(decision, Decision::Allow(_)) {
+        state.metrics.shadow_refusal();
+    }
     Span::current().record("decision_id", about.id.as_str()).record("outcome", outcome.as_str());
     if let Decision::Deny(reason) = decision
         && !about.only_asked

@@ -10,6 +10,7 @@ use super::limits::Limits;
 use super::login::return_to::ReturnRules;
 use super::pages::Pages;
 use super::tokens::Tokens;
+use crate::admin::Desk;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -26,7 +27,7 @@ use crate::telemetry::metrics::Metrics;
 /// See the module.
 pub struct State {
     /// As it was loaded; never changes.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// Read once a request.
     pub clock: Arc<dyn Clock>,
     /// Names of decisions and requests.
@@ -58,7 +59,9 @@ pub struct State {
     /// What people see.
     pub pages: Pages,
     /// What is written down.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
+    /// Where administrators act.
+    pub desk: Desk,
     /// What is counted.
     pub metrics: Metrics,
     /// The identity headers of nobody.

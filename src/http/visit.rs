@@ -12,11 +12,12 @@ use super::callers::{Recognised, SignedIn};
 use super::forwarded;
 use super::identity_headers::percent_encode;
 use super::limits::Refused;
-use super::pages::{Action, Href, Page, Problem, Trouble};
+use super::pages::{Action, Forbidden, Href, Page, Problem, Trouble};
 use super::state::State;
 use crate::audit::SignInEvent;
 use crate::clock::Timestamp;
 use crate::identity::ids::DecisionId;
+use crate::policy::decision::Reason;
 use crate::policy::target::Host;
 
 /// The request id of every answer.
@@ -43,6 +44,12 @@ pub struct Visit<'a> {
     pub id: DecisionId,
     /// The client's address.
     pub client: IpAddr,
+    for_program: bool,
+}
+
+/// Whether a path is one of the REST API, and not the page about it.
+fn is_of_the_api(path: &str) -> bool {
+    path.strip_prefix("/api/v1/").is_some_and(|rest| !rest.is_empty())
 }
 
 impl<'a> Visit<'a> {
@@ -51,7 +58,13 @@ impl<'a> Visit<'a> {
     pub fn new(request: &'a HttpRequest, state: &'a State) -> Self {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let client = forwarded::client(request.headers(), peer, &state.config.server.trusted_proxies);
-        Self { state, request, now: state.clock.now(), id: state.ids.next(), client }
+        Self { state, request, now: state.clock.now(), id: state.ids.next(), client, for_program: false }
+    }
+
+    /// The same, where it is certain that a program asks, or is not: see [`Self::wants_json`].
+    #[must_use]
+    pub const fn for_program(self, for_program: bool) -> Self {
+        Self { for_program, ..self }
     }
 
     /// The host, and port unless it is the scheme's default, that the browser asked: the proxy's word when a
@@ -118,8 +131,11 @@ impl<'a> Visit<'a> {
             let mut lines = self.request.headers().get_all(header::ACCEPT);
             lines.any(|accept| accept.to_str().unwrap_or_default().contains(kind))
         };
-        let among_pages = self.request.path().starts_with(&self.state.config.server.base_path);
-        (accepts("application/json") || !among_pages) && !accepts("text/html")
+        let below = self.request.path().strip_prefix(self.state.config.server.base_path.as_str());
+        if self.for_program || below.is_some_and(is_of_the_api) {
+            return true;
+        }
+        (accepts("application/json") || below.is_none()) && !accepts("text/html")
     }
 
     /// An answer with the headers that every answer of these pages carries (OWASP secure headers; RFC 9700
@@ -213,6 +229,28 @@ impl<'a> Visit<'a> {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
+    }
+
+    /// 403 for somebody who is known and lacks one of these roles.
+    #[must_use]
+    pub fn forbidden(&self, who: &SignedIn, roles: &[&str]) -> HttpResponse {
+        let missing = Reason::MissingRole(roles.iter().map(|role| (*role).to_owned()).collect());
+        if self.wants_json() {
+            return self.respond(StatusCode::FORBIDDEN).json(json!({
+                "error": "forbidden", "message": format!("forbidden: {missing}"),
+                "request_id": self.id.as_str(),
+            }));
+        }
+        // "Use another account": sign out first, or the provider would answer with the same one.
+        let switch = self.state.login.page("/logout").map(Href::new);
+        let page = Forbidden {
+            who: Some(who.caller.display_name()),
+            missing: &missing,
+            target_host: self.state.login.own_host().unwrap_or_default(),
+            switch_account_href: switch,
+            decision_id: self.id.as_str(),
+        };
+        self.page(&Page::Forbidden(page), None)
     }
 
     /// 429, for people or for programs, with when to try again.

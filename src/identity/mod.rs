@@ -6,6 +6,7 @@ pub mod bearer;
 pub mod claims;
 pub mod compact;
 pub mod discovery;
+pub mod handle;
 pub mod ids;
 mod introspection;
 pub mod jwks;

@@ -69,6 +69,7 @@ pub struct KeyRing {
     keys: Vec<Key>,
     pages: [u8; 64],
     csrf: [u8; 32],
+    handles: [u8; 32],
 }
 
 impl fmt::Debug for KeyRing {
@@ -93,11 +94,12 @@ impl KeyRing {
             roots.push(bytes);
         }
         let newest = roots.first().ok_or(KeyError::None)?;
-        let (mut pages, mut csrf) = ([0; 64], [0; 32]);
+        let (mut pages, mut csrf, mut handles) = ([0; 64], [0; 32], [0; 32]);
         derive(newest, "pages", &mut pages)?;
         derive(newest, "csrf", &mut csrf)?;
+        derive(newest, "session-handles", &mut handles)?;
         let keys = roots.iter().map(|root| Key::derive(root)).collect::<Result<_, _>>()?;
-        Ok(Self { keys, pages, csrf })
+        Ok(Self { keys, pages, csrf, handles })
     }
 
     /// A new random root key, as a line for the key file.
@@ -120,6 +122,12 @@ impl KeyRing {
     #[must_use]
     pub const fn csrf_key(&self) -> &[u8; 32] {
         &self.csrf
+    }
+
+    /// The key of the names by which administrators see sessions, made from the newest root key.
+    #[must_use]
+    pub const fn handles_key(&self) -> &[u8; 32] {
+        &self.handles
     }
 
     /// Seals `plain` for one purpose and one audience.

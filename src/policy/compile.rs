@@ -2,6 +2,7 @@
 //! the rules are looked at together.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::document::{Access, Document, Endpoint, Service, Settings};
 use super::fault::{At, Fault, Faults, Place, did_you_mean};
@@ -28,6 +29,22 @@ pub struct Rule {
     /// Whether it is one of the service's endpoints, and not the service's own rule.
     pub(super) endpoint: bool,
     pub(super) place: Place,
+    spoke: AtomicBool,
+}
+
+impl Rule {
+    /// Notes that it spoke. Written once, so that the hot path only reads.
+    pub fn has_spoken(&self) {
+        if !self.spoke.load(Ordering::Relaxed) {
+            self.spoke.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it ever spoke since it was loaded.
+    #[must_use]
+    pub fn ever_spoke(&self) -> bool {
+        self.spoke.load(Ordering::Relaxed)
+    }
 }
 
 /// A service, without its rules.
@@ -101,6 +118,25 @@ impl Policy {
         &self.warnings
     }
 
+    /// Every rule, in the order of services.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether some service is in shadow: its rules are tried and not enforced.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.services.iter().any(|service| service.settings.shadow)
+    }
+
+    /// The OpenAPI descriptions that services name: service and file, as written.
+    pub fn openapi_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.services.iter().filter_map(|service| {
+            Some((service.name.as_str(), service.settings.openapi.as_ref()?.value.as_str()))
+        })
+    }
+
     pub(super) fn rule(&self, id: Id) -> Option<&Rule> {
         self.rules.get(usize::try_from(id).ok()?)
     }
@@ -165,6 +201,7 @@ impl Policy {
             service: None,
             endpoint: false,
             place,
+            spoke: AtomicBool::new(false),
         }
     }
 

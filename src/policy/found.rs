@@ -1,9 +1,11 @@
 //! The question on the hot path, and what its answer hangs on.
 
+use std::collections::BTreeMap;
+
 use super::compile::{CompiledService, Policy, Rule};
 use super::decision::{Caller, Decision, Permit, Reason, Subject};
 use super::document::Access;
-use super::people::Facts;
+use super::people::{Facts, Source};
 use super::services::origin;
 use super::target::{Host, Target};
 
@@ -138,6 +140,12 @@ impl Policy {
     #[must_use]
     pub fn roles(&self, facts: &Facts<'_>) -> Vec<String> {
         self.people.roles(facts)
+    }
+
+    /// The same roles, each with where it comes from.
+    #[must_use]
+    pub fn role_sources(&self, facts: &Facts<'_>) -> BTreeMap<String, Vec<Source>> {
+        self.people.sources(facts)
     }
 
     /// What the roles permit: sorted, each once; `*` stands for all.

@@ -38,8 +38,23 @@ struct Source {
 #[derive(Debug, Default)]
 struct State {
     /// The text last looked at, good or bad.
-    seen: Option<String>,
+    seen: Option<Arc<str>>,
     fault: Option<Vec<Fault>>,
+    /// The text of the policy in force.
+    in_force: Option<Arc<str>>,
+}
+
+/// The file, as it is in force and as it was refused.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// Its path, as configured; `None` where there is no file.
+    pub file: Option<String>,
+    /// The text of the policy in force.
+    pub in_force: Option<Arc<str>>,
+    /// The text that is refused, as far as it could be read; `None` when the file is in force.
+    pub refused: Option<Arc<str>>,
+    /// Why it is.
+    pub faults: Vec<Fault>,
 }
 
 /// What a reload came to.
@@ -68,7 +83,9 @@ impl LivePolicy {
         let source = Source { file: file.to_owned(), providers: providers.to_vec() };
         let text = source.read()?;
         let policy = source.compile(&text)?;
-        Ok(Self::new(policy, Some(source), State { seen: Some(text), fault: None }))
+        let text: Arc<str> = text.into();
+        let state = State { seen: Some(Arc::clone(&text)), fault: None, in_force: Some(text) };
+        Ok(Self::new(policy, Some(source), state))
     }
 
     fn new(policy: Policy, source: Option<Source>, state: State) -> Self {
@@ -92,6 +109,20 @@ impl LivePolicy {
     #[must_use]
     pub fn last_fault(&self) -> Option<Vec<Fault>> {
         self.state().fault.clone()
+    }
+
+    /// The file's text. Waits for a reload under way, a tenth of a second or so.
+    #[must_use]
+    pub fn texts(&self) -> Texts {
+        let state = self.state();
+        let faults = state.fault.clone().unwrap_or_default();
+        let refused = if faults.is_empty() { None } else { state.seen.clone() };
+        Texts {
+            file: self.source.as_ref().map(Source::name),
+            in_force: state.in_force.clone(),
+            refused,
+            faults,
+        }
     }
 
     /// Reads the file again, whether or not it seems to have changed, and swaps if it has no fault. Blocks for
@@ -122,12 +153,14 @@ impl LivePolicy {
             return Reload::Unchanged;
         }
         let outcome = source.compile(&text);
-        state.seen = Some(text);
+        let text: Arc<str> = text.into();
+        state.seen = Some(Arc::clone(&text));
         match outcome {
             Ok(policy) => {
                 let rules = policy.rules.len();
                 self.current.store(Arc::new(policy));
                 state.fault = None;
+                state.in_force = Some(text);
                 let version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
                 tracing::info!(version, rules, "policy reloaded");
                 Reload::Swapped(version)

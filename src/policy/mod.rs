@@ -29,11 +29,11 @@ mod yaml;
 mod tests;
 
 pub use compile::{Policy, Rule};
-pub use explain::{Explanation, NearMiss};
+pub use explain::{Explanation, NearMiss, RuleRef};
 pub use fault::{Fault, Place};
 pub use found::{Found, Question, Upgrade, WholeHost};
 pub use names::{ADMIN_ROLE, is_role};
 pub use openapi::{Comparison, Described, MAX_OPENAPI, Operation};
-pub use people::Facts;
+pub use people::{Facts, Source};
 pub use table::{AccessRow, AccessTable};
 pub use trial::TestResult;

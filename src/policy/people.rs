@@ -27,6 +27,25 @@ pub struct Facts<'a> {
 struct Gift {
     role: String,
     provider: Option<At<String>>,
+    /// Where it is written, and to whom, in words.
+    line: u32,
+    to: String,
+}
+
+/// Where a role of somebody comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The provider says so.
+    Claimed,
+    /// An admin granted it.
+    Granted,
+    /// An entry of `assign`.
+    Assigned {
+        /// To whom: "the group audit".
+        to: String,
+        /// Its line, from 1.
+        line: u32,
+    },
 }
 
 /// The tables behind roles and permissions.
@@ -70,7 +89,13 @@ impl People {
     }
 
     fn add(&mut self, assign: &Assign) {
-        let gift = Gift { role: assign.role.value.clone(), provider: assign.provider.clone() };
+        let to = match &assign.to {
+            Holder::Email(email) => email.clone(),
+            Holder::Domain(domain) => format!("everybody at {domain}"),
+            Holder::Group(group) => format!("the group {group}"),
+        };
+        let (role, provider) = (assign.role.value.clone(), assign.provider.clone());
+        let gift = Gift { role, provider, line: assign.role.place.line, to };
         let (table, holder) = match &assign.to {
             Holder::Email(holder) => (&mut self.by_email, holder),
             Holder::Domain(holder) => (&mut self.by_domain, holder),
@@ -126,19 +151,38 @@ impl People {
             .map(String::as_str)
             .filter(|role| is_role(role))
             .collect();
-        let email = facts.email.and_then(email);
-        let domain = email.as_deref().and_then(|email| email.split_once('@')).map(|(_, domain)| domain);
-        let gifts = [
-            email.as_deref().and_then(|email| self.by_email.get(email)),
-            domain.and_then(|domain| self.by_domain.get(domain)),
-        ];
-        let by_group = facts.groups.iter().filter_map(|group| self.by_group.get(group));
-        for gift in gifts.into_iter().flatten().chain(by_group).flatten() {
-            if gift.provider.as_ref().is_none_or(|provider| provider.value == facts.provider) {
-                roles.insert(&gift.role);
+        roles.extend(self.gifts(facts).map(|gift| gift.role.as_str()));
+        roles.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The same roles, each with where it comes from.
+    pub(super) fn sources(&self, facts: &Facts<'_>) -> BTreeMap<String, Vec<Source>> {
+        let mut sources: BTreeMap<String, Vec<Source>> = BTreeMap::new();
+        for (names, source) in [(facts.claimed, Source::Claimed), (facts.granted, Source::Granted)] {
+            for role in names.iter().filter(|role| is_role(role)) {
+                sources.entry(role.clone()).or_default().push(source.clone());
             }
         }
-        roles.into_iter().map(str::to_owned).collect()
+        for gift in self.gifts(facts) {
+            let source = Source::Assigned { to: gift.to.clone(), line: gift.line };
+            sources.entry(gift.role.clone()).or_default().push(source);
+        }
+        sources
+    }
+
+    /// What the policy assigns to them.
+    fn gifts<'a>(&'a self, facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Gift> {
+        let email = facts.email.and_then(email);
+        let domain = email.as_deref().and_then(|email| email.split_once('@')).map(|(_, domain)| domain);
+        let by_email = email.as_deref().and_then(|email| self.by_email.get(email));
+        let by_domain = domain.and_then(|domain| self.by_domain.get(domain));
+        let by_group = facts.groups.iter().filter_map(|group| self.by_group.get(group));
+        by_email
+            .into_iter()
+            .chain(by_domain)
+            .chain(by_group)
+            .flatten()
+            .filter(|gift| gift.provider.as_ref().is_none_or(|provider| provider.value == facts.provider))
     }
 
     pub(super) fn permissions(&self, roles: &[String]) -> Vec<String> {

@@ -34,6 +34,8 @@ pub struct AccessRow {
     pub shadow: bool,
     /// The rule; `None` in the last row.
     pub rule: Option<RuleRef>,
+    /// What it asks for, in words.
+    pub needs: String,
     /// `yes`, `no` or `login`, by caller.
     pub access: BTreeMap<String, &'static str>,
 }
@@ -63,8 +65,7 @@ impl Policy {
     /// Who may what.
     #[must_use]
     pub fn table(&self) -> AccessTable {
-        let roles: Vec<&str> =
-            self.people.names().filter(|role| *role != ADMIN_ROLE || self.names_admin()).collect();
+        let roles: Vec<&str> = self.role_names().collect();
         let people = ["anonymous", "signed in"].into_iter().chain(roles.iter().copied());
         let callers: Vec<String> = people.map(str::to_owned).collect();
         let mut rows: Vec<AccessRow> = Vec::new();
@@ -80,6 +81,7 @@ impl Policy {
                         .and_then(|id| self.service(id))
                         .is_some_and(|service| service.settings.shadow),
                     rule: Some(rule.into()),
+                    needs: rule.access.to_string(),
                     access: access.clone(),
                 }
             }));
@@ -91,9 +93,19 @@ impl Policy {
             path: None,
             shadow: false,
             rule: None,
+            needs: match &self.default {
+                Some(access) => access.to_string(),
+                None => "a rule, and there is none".to_owned(),
+            },
             access: self.access(self.default.as_ref(), &roles),
         });
         AccessTable { callers, rows }
+    }
+
+    /// Every role that the policy names, sorted; the administrators' own only where a rule names it.
+    pub fn role_names(&self) -> impl Iterator<Item = &str> {
+        let admin = self.names_admin();
+        self.people.names().filter(move |role| *role != ADMIN_ROLE || admin)
     }
 
     fn names_admin(&self) -> bool {

@@ -1,5 +1,7 @@
 //! The policy's own tests: a policy that fails one is not loaded.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::compile::Policy;
@@ -36,6 +38,8 @@ pub struct TestResult {
     pub line: u32,
     #[serde(skip)]
     column: u32,
+    /// As whom, in words.
+    pub who: String,
     /// Method and address.
     pub request: String,
     /// What the policy says that it expects.
@@ -51,6 +55,18 @@ impl TestResult {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.expected == self.got
+    }
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = self.email.iter().cloned().collect();
+        for (kind, names) in [("role", &self.roles), ("group", &self.groups)] {
+            if !names.is_empty() {
+                parts.push(format!("{kind} {}", names.join(", ")));
+            }
+        }
+        if parts.is_empty() { f.write_str("somebody signed in") } else { f.write_str(&parts.join(", ")) }
     }
 }
 
@@ -121,12 +137,19 @@ impl Policy {
         self.tests.iter().map(|trial| self.run(trial)).collect()
     }
 
+    /// How many tests the policy has.
+    #[must_use]
+    pub const fn test_count(&self) -> usize {
+        self.tests.len()
+    }
+
     fn run(&self, trial: &Trial) -> TestResult {
         let found = self.find(&trial.target);
         let decision = self.as_caller(trial.who.as_ref(), |caller| found.judge_strictly(caller));
         TestResult {
             line: trial.place.line,
             column: trial.place.column,
+            who: trial.who.as_ref().map_or_else(|| "anonymous".to_owned(), ToString::to_string),
             request: format!("{} {}", trial.target.method(), trial.target.url()),
             expected: trial.expect,
             got: outcome(&decision),

@@ -5,8 +5,8 @@
 
 use std::fmt;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -19,6 +19,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::recent::{Lately, Recent, Totals};
 use crate::clock::Timestamp;
 
 /// The media type of [`Metrics::render`].
@@ -104,6 +105,9 @@ pub struct Metrics {
     policy_version: Family<Labels<1>, Gauge>,
     policy_loaded_at: Gauge,
     store_errors: Counter,
+    shadow_refusals: Counter,
+    recent: Mutex<Recent>,
+    started: Timestamp,
     activity_dropped: Counter,
 }
 
@@ -168,6 +172,13 @@ impl Metrics {
         let help = "Audit lines missing in the lists of activity, as the store was slow";
         ours.register("activity_dropped", help, activity_dropped.clone());
 
+        let shadow_refusals = Counter::default();
+        ours.register(
+            "shadow_refusals",
+            "Decisions of services in shadow mode that enforcement would have refused",
+            shadow_refusals.clone(),
+        );
+
         Self {
             registry,
             decisions,
@@ -180,6 +191,9 @@ impl Metrics {
             policy_version,
             policy_loaded_at,
             store_errors,
+            shadow_refusals,
+            recent: Mutex::new(Recent::new(started)),
+            started,
             activity_dropped,
         }
     }
@@ -222,6 +236,57 @@ impl Metrics {
     /// The store did not answer.
     pub fn store_error(&self) {
         self.store_errors.inc();
+    }
+
+    /// A service in shadow mode let through what enforcement would have refused.
+    pub fn shadow_refusal(&self) {
+        self.shadow_refusals.inc();
+    }
+
+    /// How often that was.
+    #[must_use]
+    pub fn shadow_refusals(&self) -> u64 {
+        self.shadow_refusals.get()
+    }
+
+    /// When the policy in force was loaded.
+    #[must_use]
+    pub fn policy_loaded_at(&self) -> Timestamp {
+        Timestamp::from_secs(self.policy_loaded_at.get())
+    }
+
+    /// When the process began.
+    #[must_use]
+    pub const fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// To be told once a minute.
+    pub fn minute_is_over(&self, now: Timestamp) {
+        self.recent().tick(self.totals(), now);
+    }
+
+    /// What happened lately.
+    #[must_use]
+    pub fn lately(&self) -> Lately {
+        self.recent().lately(self.totals())
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn totals(&self) -> Totals {
+        let logins = |results: &[LoginResult]| {
+            let ids = self.providers.iter().map(String::as_str).chain(["other"]);
+            let pairs = ids.flat_map(|id| results.iter().map(move |result| login_labels(id, *result)));
+            pairs.filter_map(|labels| self.logins.get(&labels).map(|counter| counter.get())).sum()
+        };
+        Totals {
+            decisions: self.decisions.each_ref().map(|counter| counter.get()),
+            sign_ins: logins(&[LoginResult::Completed]),
+            sign_ins_refused: logins(&[LoginResult::Denied, LoginResult::NotAllowed, LoginResult::Rejected]),
+        }
     }
 
     /// Counts what the lists of activity lose.

@@ -7,6 +7,7 @@
 pub mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
+pub mod recent;
 
 use std::io::{self, Write};
 

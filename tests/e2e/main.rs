@@ -11,6 +11,7 @@
     reason = "a test that fails should say where, at once"
 )]
 
+mod admin;
 mod bodies;
 mod browser;
 mod paths;

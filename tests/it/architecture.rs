@@ -6,8 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The order in which data flows; `src/lib.rs` and docs/architecture.md tell it too.
-const ORDER: [&str; 10] =
-    ["clock", "config", "telemetry", "store", "identity", "policy", "audit", "http", "server", "cli"];
+const ORDER: [&str; 11] = [
+    "clock",
+    "config",
+    "telemetry",
+    "store",
+    "identity",
+    "policy",
+    "audit",
+    "admin",
+    "http",
+    "server",
+    "cli",
+];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

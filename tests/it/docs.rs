@@ -144,6 +144,18 @@ fn every_outcome_and_action_is_in_the_audit_page() {
         actions.extend(calls.chain(events).filter_map(|part| part.split('"').next()).map(str::to_owned));
     }
     assert!(actions.len() >= 5, "only {actions:?}");
+    let mut sources = Vec::new();
+    files(&root().join("src/admin"), "rs", &mut sources);
+    let before = actions.len();
+    for file in sources.iter().filter(|file| !file.ends_with("tests.rs")) {
+        let source = fs::read_to_string(file).unwrap();
+        let about = ["token_", "role_", "user_", "session_", "sessions_"];
+        let words = source.split('"').skip(1).step_by(2).filter(|word| word.ends_with("ed"));
+        actions.extend(
+            words.filter(|word| about.iter().any(|front| word.starts_with(front))).map(str::to_owned),
+        );
+    }
+    assert!(actions.len() > before + 4, "only {actions:?}");
     for action in actions {
         assert!(page.contains(&format!("`{action}`")), "docs/audit.md does not name {action}");
     }

@@ -10,6 +10,9 @@
 
 mod account;
 mod account_tokens;
+mod admin_api;
+mod admin_cli;
+mod admin_site;
 mod api_tokens;
 mod architecture;
 mod audit;

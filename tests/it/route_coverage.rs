@@ -11,7 +11,10 @@ use super::support::{Browser, Idp, Setup};
 
 /// The source of the routes: what is served is what is written there.
 const ROUTES: &str = include_str!("../../src/http/mod.rs");
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+/// Those below the base path that are written elsewhere.
+const ADMIN_ROUTES: [&str; 2] =
+    [include_str!("../../src/http/admin/api/mod.rs"), include_str!("../../src/http/admin/pages/mod.rs")];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// A route, by some of its methods: the status for nobody, for somebody signed in, and for an address that is no
 /// trusted proxy.
@@ -35,7 +38,18 @@ const fn row(
     Row { path, asked, methods, expected, others }
 }
 
+/// Of the REST API for administrators.
+const fn api(path: &'static str, asked: &'static str, methods: &'static [&'static str]) -> Row {
+    row(path, asked, methods, [401, 403, 401], 405)
+}
+
+/// Of the pages for administrators; grace is none.
+const fn page(path: &'static str, asked: &'static str, methods: &'static [&'static str]) -> Row {
+    row(path, asked, methods, [302, 403, 302], 405)
+}
+
 const ALL: &[&str] = &METHODS;
+const ASK: &[&str] = &["GET", "HEAD", "POST"];
 const GET: &[&str] = &["GET"];
 const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
@@ -79,6 +93,49 @@ const TABLE: &[Row] = &[
     row("/rbac/backchannel-logout", "/rbac/backchannel-logout", POST, [400; 3], 405),
     row("/rbac/.well-known/jwks.json", "/rbac/.well-known/jwks.json", READ, [200; 3], 405),
     row("/rbac/assets/{name}", "/rbac/assets/{name}", READ, [200; 3], 405),
+    page("/create_token", "/create_token", POST),
+    page("/delete_token", "/delete_token", POST),
+    page("/rbac/api/v1", "/rbac/api/v1", READ),
+    page("/rbac/api/v1/", "/rbac/api/v1/", READ),
+    api("/rbac/api/v1/openapi.json", "/rbac/api/v1/openapi.json", READ),
+    api("/rbac/api/v1/tokens", "/rbac/api/v1/tokens", ASK),
+    api("/rbac/api/v1/tokens/{digest}", "/rbac/api/v1/tokens/0", &["GET", "HEAD", "DELETE"]),
+    api("/rbac/api/v1/tokens/{digest}/rotate", "/rbac/api/v1/tokens/0/rotate", POST),
+    api("/rbac/api/v1/users", "/rbac/api/v1/users", READ),
+    api("/rbac/api/v1/users/{id}", "/rbac/api/v1/users/a%2Fb", &["GET", "HEAD", "PATCH"]),
+    api(
+        "/rbac/api/v1/users/{id}/roles",
+        "/rbac/api/v1/users/a%2Fb/roles",
+        &["GET", "HEAD", "POST", "DELETE"],
+    ),
+    api("/rbac/api/v1/sessions", "/rbac/api/v1/sessions", &["GET", "HEAD", "DELETE"]),
+    api("/rbac/api/v1/sessions/{id}", "/rbac/api/v1/sessions/0", &["DELETE"]),
+    api("/rbac/api/v1/policy", "/rbac/api/v1/policy", READ),
+    api("/rbac/api/v1/explain", "/rbac/api/v1/explain", READ),
+    api("/rbac/api/v1/activity", "/rbac/api/v1/activity", READ),
+    page("/rbac/admin", "/rbac/admin", READ),
+    page("/rbac/admin/", "/rbac/admin/", READ),
+    // There is no password here.
+    row("/rbac/admin/password", "/rbac/admin/password", READ, [404; 3], 405),
+    page("/rbac/admin/tokens", "/rbac/admin/tokens", READ),
+    page("/rbac/admin/tokens/new", "/rbac/admin/tokens/new", ASK),
+    page("/rbac/admin/tokens/{digest}", "/rbac/admin/tokens/0", READ),
+    page("/rbac/admin/tokens/{digest}/revoke", "/rbac/admin/tokens/0/revoke", ASK),
+    page("/rbac/admin/tokens/{digest}/rotate", "/rbac/admin/tokens/0/rotate", ASK),
+    page("/rbac/admin/users", "/rbac/admin/users", READ),
+    page("/rbac/admin/users/one", "/rbac/admin/users/one", READ),
+    page("/rbac/admin/users/grant", "/rbac/admin/users/grant", ASK),
+    page("/rbac/admin/users/ungrant", "/rbac/admin/users/ungrant", ASK),
+    page("/rbac/admin/users/disable", "/rbac/admin/users/disable", ASK),
+    page("/rbac/admin/users/enable", "/rbac/admin/users/enable", ASK),
+    page("/rbac/admin/users/sign-out", "/rbac/admin/users/sign-out", ASK),
+    page("/rbac/admin/sessions", "/rbac/admin/sessions", READ),
+    page("/rbac/admin/sessions/end", "/rbac/admin/sessions/end", ASK),
+    page("/rbac/admin/policy", "/rbac/admin/policy", READ),
+    page("/rbac/admin/policy/file", "/rbac/admin/policy/file", READ),
+    page("/rbac/admin/policy/tests", "/rbac/admin/policy/tests", READ),
+    page("/rbac/admin/policy/explain", "/rbac/admin/policy/explain", READ),
+    page("/rbac/admin/activity", "/rbac/admin/activity", READ),
 ];
 
 /// The stylesheet's path, which has a hash in it.
@@ -98,8 +155,9 @@ fn page_name(rest: &str) -> &str {
 fn written() -> BTreeSet<String> {
     let (outside, inside) = ROUTES.split_once("web::scope(&base)").unwrap();
     let mut paths = BTreeSet::new();
-    for (text, base) in [(outside, ""), (inside, "/rbac")] {
-        for opening in [".route(\"", "web::resource(\""] {
+    let admin = ADMIN_ROUTES.map(|text| (text, "/rbac"));
+    for (text, base) in [(outside, ""), (inside, "/rbac")].into_iter().chain(admin) {
+        for opening in [".route(\"", "web::resource(\"", "asks(\""] {
             for rest in text.split(opening).skip(1) {
                 paths.insert(format!("{base}{}", rest.split('"').next().unwrap()));
             }
@@ -202,7 +260,16 @@ async fn every_route_answers_as_the_table_says() {
 #[actix_web::test]
 async fn what_is_no_route_is_a_page_without_a_route() {
     let world = World::start().await;
-    for path in ["/auth/", "/auth/x", "/rbac/admin", "/rbac/login/", "/rbac//login", "/x", "/AUTH"] {
+    for path in [
+        "/auth/",
+        "/auth/x",
+        "/rbac/admin/x",
+        "/rbac/api/v1/x",
+        "/rbac/login/",
+        "/rbac//login",
+        "/x",
+        "/AUTH",
+    ] {
         for method in METHODS {
             assert_eq!(status(&client(), &world, method, path, "").await, 404, "{method} {path}");
         }

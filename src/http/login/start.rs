@@ -8,6 +8,7 @@ use super::handover;
 use super::pending::PendingLogins;
 use super::refusal::provider_trouble;
 use super::return_to::ReturnTo;
+use crate::config::ProviderKind;
 use crate::http::callers::Recognised;
 use crate::http::identity_headers::percent_encode;
 use crate::http::pages::{Choose, Href, Page, ProviderChoice, Trouble};
@@ -17,8 +18,9 @@ use crate::http::visit::{Then, Visit};
 use crate::identity::provider::Provider;
 use crate::telemetry::metrics::LoginResult;
 
-/// Where to return to, which provider, and (on the way to another host) for which browser.
-const PARAMS: [&str; 3] = ["rd", "idp", "continue"];
+/// Where to return to, which provider, (on the way to another host) for which browser, and whether to ask for a proof
+/// of the person's presence, however lately they gave one to the provider.
+const PARAMS: [&str; 4] = ["rd", "idp", "continue", "again"];
 
 /// See the module.
 pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -> HttpResponse {
@@ -61,19 +63,21 @@ pub async fn start(request: HttpRequest, state: Data<State>, session: Session) -
             Recognised::Nobody => {}
         }
     }
+    let again = params.get("again").is_some();
     let provider = match (params.get("idp"), state.providers.len()) {
         (Some(id), _) => state.providers.get(id),
         (None, 1) => state.providers.first(),
-        (None, _) => return choose(&visit, &login_page, return_to.as_ref()),
+        (None, _) => return choose(&visit, &login_page, return_to.as_ref(), again),
     };
     match provider {
-        Some(provider) => go(&visit, &session, pending, provider, return_to.as_ref()).await,
+        Some(provider) => go(&visit, &session, pending, provider, return_to.as_ref(), again).await,
         None => visit.trouble(Trouble::NotFound, Then::Home),
     }
 }
 
-fn choose(visit: &Visit<'_>, login_page: &str, return_to: Option<&ReturnTo>) -> HttpResponse {
-    let rd = return_to.map(|to| format!("&rd={}", percent_encode(to.as_str()))).unwrap_or_default();
+fn choose(visit: &Visit<'_>, login_page: &str, return_to: Option<&ReturnTo>, again: bool) -> HttpResponse {
+    let mut rd = return_to.map(|to| format!("&rd={}", percent_encode(to.as_str()))).unwrap_or_default();
+    rd.push_str(if again { "&again=1" } else { "" });
     let choice =
         |provider: &Provider| Href::new(format!("{login_page}?idp={}{rd}", percent_encode(provider.id())));
     let providers = visit.state.providers.iter().map(|provider| ProviderChoice {
@@ -93,12 +97,18 @@ async fn go(
     mut pending: PendingLogins,
     provider: &Provider,
     return_to: Option<&ReturnTo>,
+    again: bool,
 ) -> HttpResponse {
     let back = return_to.map_or("", ReturnTo::as_str);
-    let started = match provider.start(visit.now).await {
+    let mut started = match provider.start(visit.now).await {
         Ok(started) => started,
         Err(error) => return provider_trouble(visit, provider, &error, back),
     };
+    if again && provider.kind() == ProviderKind::Oidc {
+        // OpenID Connect Core 3.1.2.1. Google lets choose the account at every sign-in and knows no more than that;
+        // GitHub knows nothing like it.
+        started.url.query_pairs_mut().append_pair("prompt", "login");
+    }
     pending.start(started.pending, provider.id(), back, visit.now);
     if pending.save(session).is_err() {
         return visit.trouble(Trouble::Internal, Then::SignIn(back));

@@ -1,5 +1,6 @@
-//! What pages load: the stylesheet, the favicon, the script of the copy buttons and the operator's logo. Each is named by its content, so
-//! that browsers may keep it for ever and an upgrade is seen at once.
+//! What pages load: the stylesheet, the favicon, the script of the copy buttons and the operator's logo; on the admin
+//! site, more style and one script. Each is named by its content, so that browsers may keep it for ever and an upgrade
+//! is seen at once.
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +13,8 @@ use crate::config;
 
 const STYLESHEET: &str = include_str!("assets/doorward.css");
 const SCRIPT: &str = include_str!("assets/copy.js");
+const ADMIN_STYLESHEET: &str = include_str!("assets/admin.css");
+const ADMIN_SCRIPT: &str = include_str!("assets/admin.js");
 const FAVICON: &str = include_str!("assets/favicon.svg");
 /// The accent that `favicon.svg` is drawn in.
 const FAVICON_ACCENT: &str = "#2b5bd7";
@@ -29,6 +32,8 @@ struct Named {
 pub(super) struct Assets {
     base: String,
     stylesheet: Named,
+    admin_stylesheet: Named,
+    admin_script: Named,
     favicon: Named,
     script: Named,
     logo: Option<Named>,
@@ -48,6 +53,8 @@ impl Assets {
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             stylesheet: named("doorward", "css", "text/css; charset=utf-8", style.into_bytes()),
+            admin_stylesheet: named("admin", "css", "text/css; charset=utf-8", ADMIN_STYLESHEET.into()),
+            admin_script: named("admin", "js", "text/javascript; charset=utf-8", ADMIN_SCRIPT.into()),
             favicon: named("favicon", "svg", "image/svg+xml", icon.into_bytes()),
             script: named("copy", "js", "text/javascript; charset=utf-8", SCRIPT.into()),
             logo: config.logo_file.as_deref().map(logo).transpose()?,
@@ -55,15 +62,23 @@ impl Assets {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Asset> {
-        [Some(&self.stylesheet), Some(&self.favicon), Some(&self.script), self.logo.as_ref()]
+        [&self.stylesheet, &self.admin_stylesheet, &self.admin_script, &self.favicon, &self.script]
             .into_iter()
-            .flatten()
+            .chain(&self.logo)
             .find(|file| file.name == name)
             .map(|file| &file.asset)
     }
 
     pub(super) fn stylesheet(&self) -> String {
         self.address(&self.stylesheet)
+    }
+
+    pub(super) fn admin_stylesheet(&self) -> String {
+        self.address(&self.admin_stylesheet)
+    }
+
+    pub(super) fn admin_script(&self) -> String {
+        self.address(&self.admin_script)
     }
 
     pub(super) fn favicon(&self) -> String {

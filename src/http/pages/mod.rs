@@ -7,6 +7,7 @@
 
 mod accent;
 mod assets;
+mod built_in;
 mod tokens;
 mod trouble;
 mod view;
@@ -33,28 +34,15 @@ pub use self::view::{
 pub use self::words::{ago, count, device_in_words, span_in_words, until};
 
 use self::assets::Assets;
+use self::built_in::BUILT_IN;
+pub(in crate::http) use self::words::{clip, moment};
 use crate::config;
-
-const BUILT_IN: [(&str, &str); 12] = [
-    ("layout.html", include_str!("templates/layout.html")),
-    ("marks.html", include_str!("templates/marks.html")),
-    ("choose.html", include_str!("templates/choose.html")),
-    ("account.html", include_str!("templates/account.html")),
-    ("sign-out-everywhere.html", include_str!("templates/sign-out-everywhere.html")),
-    ("token-new.html", include_str!("templates/token-new.html")),
-    ("token-made.html", include_str!("templates/token-made.html")),
-    ("token-revoke.html", include_str!("templates/token-revoke.html")),
-    ("forbidden.html", include_str!("templates/forbidden.html")),
-    ("problem.html", include_str!("templates/problem.html")),
-    ("sign-out.html", include_str!("templates/sign-out.html")),
-    ("signed-out.html", include_str!("templates/signed-out.html")),
-];
 
 /// Larger than any page may become.
 const TEMPLATE_LIMIT: u64 = 64 * 1024;
 /// Enough for the longest page several times over (`fuel_is_ample` measures), and milliseconds at most: an
 /// operator's endless loop ends in the built-in page.
-const FUEL: u64 = 200_000;
+const FUEL: u64 = 1_000_000;
 /// What is left when even a built-in template fails.
 const LAST_RESORT: &str = "<!doctype html><html lang=\"en\"><title>Something went wrong</title>\
      <h1>Something went wrong on our side</h1><p>Try again in a moment.</p></html>";
@@ -136,6 +124,8 @@ pub struct Pages {
     assets: Assets,
     /// What every template sees beside `page`.
     frame: Value,
+    /// The same for the admin site, which is seen on the gateway's own addresses only: all of them are paths.
+    admin_frame: Value,
     asset_source: String,
     csp: String,
 }
@@ -169,7 +159,20 @@ impl Pages {
             // For forms and the account page's own links: a path, so always on the host that shows them.
             base => path.trim_end_matches('/'),
         };
-        let mut pages = Self { built_in, replaced, assets, frame, asset_source, csp: String::new() };
+        let at = |address: String| absolute(&address).map_or(address, |url| url.path().to_owned());
+        let admin_frame = context! {
+            brand => context! { name => config.name.as_str(), logo => assets.logo().map(at), support },
+            css => at(assets.stylesheet()),
+            admin_css => at(assets.admin_stylesheet()),
+            script => at(assets.admin_script()),
+            copy_script => at(assets.script()),
+            favicon => at(assets.favicon()),
+            home => path.as_str(),
+            base => path.trim_end_matches('/'),
+            site => format!("{}/admin", path.trim_end_matches('/')),
+        };
+        let mut pages =
+            Self { built_in, replaced, assets, frame, admin_frame, asset_source, csp: String::new() };
         pages.csp = pages.csp_with_form_action("");
         Ok(pages)
     }
@@ -178,10 +181,19 @@ impl Pages {
     /// the operator's does, the built-in one takes its place and the fault is logged.
     #[must_use]
     pub fn render(&self, page: &Page<'_>) -> String {
-        let name = page.template();
-        let values = context! { page => page.value(), ..self.frame.clone() };
+        self.fill(page.template(), &context! { page => page.value(), ..self.frame.clone() })
+    }
+
+    /// A page of the admin site, to be sent with [`Pages::ADMIN_CSP`]. `values` are what its template sees beside
+    /// the frame.
+    #[must_use]
+    pub fn render_admin(&self, template: &str, values: Value) -> String {
+        self.fill(template, &context! { ..values, ..self.admin_frame.clone() })
+    }
+
+    fn fill(&self, name: &str, values: &Value) -> String {
         let try_with = |environment: &Environment<'_>| {
-            environment.get_template(name).and_then(|template| template.render(&values))
+            environment.get_template(name).and_then(|template| template.render(values))
         };
         if let Some(replaced) = &self.replaced {
             match try_with(replaced) {
@@ -205,7 +217,11 @@ impl Pages {
         self.assets.find(name).cloned()
     }
 
-    /// `Content-Security-Policy` of every page.
+    /// `Content-Security-Policy` of the admin site: one small script of ours, which may ask for the page it is on.
+    pub const ADMIN_CSP: &'static str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+    /// `Content-Security-Policy` of every other page.
     #[must_use]
     pub fn csp(&self) -> &str {
         &self.csp
@@ -248,8 +264,8 @@ fn environment(replacements: &Templates) -> Result<Environment<'static>, PagesEr
         Err(fault) => tracing::warn!("templates keep the white space around their tags: {fault}"),
     }
     let built_in = BUILT_IN
-        .into_iter()
-        .map(|(name, source)| (name.to_owned(), (PathBuf::from(name), source.to_owned())));
+        .iter()
+        .map(|(name, source)| ((*name).to_owned(), (PathBuf::from(name), (*source).to_owned())));
     let mut all: Templates = built_in.collect();
     all.extend(replacements.iter().map(|(name, file)| (name.clone(), file.clone())));
     for (name, (path, source)) in all {
@@ -277,7 +293,7 @@ fn read_folder(folder: &Path) -> Result<Templates, PagesError> {
         }
         let own_part = name.starts_with('_');
         if !own_part && !BUILT_IN.iter().any(|(known, _)| *known == name) {
-            let known = BUILT_IN.map(|(name, _)| name).join(", ");
+            let known = BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             return Err(PagesError::UnknownTemplate { path, known });
         }
         // Follows links: mounted configuration is made of them.

@@ -49,6 +49,8 @@ pub enum Trouble {
     SignInNotConfigured,
     /// The gateway's own pages were asked for on a host that does not serve them.
     WrongHost,
+    /// The page is for the administrator by password, who has not said it, or not rightly.
+    PasswordNeeded,
     /// More often than is allowed; so many seconds until another try.
     TooManyRequests(u32),
 }
@@ -64,7 +66,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -86,6 +88,7 @@ impl Trouble {
         Self::Internal,
         Self::SignInNotConfigured,
         Self::WrongHost,
+        Self::PasswordNeeded,
         Self::TooManyRequests(30),
     ];
 
@@ -106,6 +109,7 @@ impl Trouble {
             | Self::SignInRefused
             | Self::TooManyRoles
             | Self::Forged => 403,
+            Self::PasswordNeeded => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::WrongHost => 421,
@@ -142,6 +146,7 @@ impl Trouble {
             Self::Internal => "internal",
             Self::SignInNotConfigured => "sign-in-not-configured",
             Self::WrongHost => "wrong-host",
+            Self::PasswordNeeded => "password-needed",
             Self::TooManyRequests(_) => "too-many-requests",
         }
     }
@@ -166,9 +171,12 @@ impl Trouble {
             | Self::DomainNotAllowed
             | Self::TooManyRoles
             | Self::Disabled => "Use another account",
-            Self::BadRequest | Self::NotFound | Self::MethodNotAllowed | Self::WrongHost | Self::Forged => {
-                "Go to your account"
-            }
+            Self::BadRequest
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::WrongHost
+            | Self::PasswordNeeded
+            | Self::Forged => "Go to your account",
         }
     }
 
@@ -314,6 +322,11 @@ impl Trouble {
                 "This page lives at another address",
                 "Sign-in and account pages are not served under the name that you used.".into(),
                 vec!["Go to your account at its own address.".into()],
+            ),
+            Self::PasswordNeeded => (
+                "The administrator's name and password are needed",
+                "They were not given, or one of them is wrong.".into(),
+                vec!["Load the page again and write them into the window that your browser shows.".into()],
             ),
             Self::TooManyRequests(secs) => (
                 "Too many requests",

@@ -7,7 +7,7 @@ use minijinja::{Value, context};
 use crate::clock::Timestamp;
 
 /// For a `<time>` element: words to read, the exact time to look up.
-pub(super) fn moment(then: Timestamp, words: String) -> Value {
+pub(in crate::http) fn moment(then: Timestamp, words: String) -> Value {
     let iso = then.rfc3339();
     let exact = iso.replace('T', " ").replace('Z', " UTC");
     context! { iso, exact, words }
@@ -99,7 +99,7 @@ pub fn device_in_words(agent: Option<&str>) -> String {
 }
 
 /// At most `max` characters of `text`, with an ellipsis where something was left out.
-pub(super) fn clip(text: &str, max: usize) -> String {
+pub(in crate::http) fn clip(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
