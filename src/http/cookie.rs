@@ -10,32 +10,43 @@ pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item =
     headers
         .get_all(header::COOKIE)
         .flat_map(pairs)
-        .filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
+        .filter_map(move |pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .filter_map(|value| std::str::from_utf8(value).ok())
 }
 
 /// The `Cookie` header less our own cookies (raw names that start with one of `own`): what a service may see.
 /// `None` when nothing is left.
 #[must_use]
 pub fn without(headers: &HeaderMap, own: &[&str]) -> Option<HeaderValue> {
-    let mut rest = String::new();
-    for pair in headers.get_all(header::COOKIE).flat_map(pairs) {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        if pair.is_empty() || own.iter().any(|own| name.starts_with(own)) {
-            continue;
-        }
-        if !rest.is_empty() {
-            rest.push_str("; ");
-        }
-        rest.push_str(pair);
-    }
-    if rest.is_empty() { None } else { HeaderValue::from_str(&rest).ok() }
+    only(headers, |pair| !own.iter().any(|own| name(pair).starts_with(own.as_bytes())))
 }
 
-/// The pairs of one `Cookie` line, trimmed of blanks and tabs only. A line that is not ASCII text has none.
-fn pairs(line: &HeaderValue) -> impl Iterator<Item = &str> {
-    // What `to_str` asks, but of many bytes at a time: this line is the longest of a request.
-    let text = if line.as_bytes().is_ascii() { std::str::from_utf8(line.as_bytes()).ok() } else { None };
-    text.unwrap_or_default().split(';').map(|pair| pair.trim_matches([' ', '\t']))
+/// The `Cookie` header less what actix's parser would stumble over: a name with a `%` is decoded, and one byte that
+/// is not UTF-8 hides all other cookies. `None` when nothing is left.
+#[must_use]
+pub fn plain(headers: &HeaderMap) -> Option<HeaderValue> {
+    only(headers, |pair| pair.is_ascii() && !name(pair).contains(&b'%'))
+}
+
+fn only(headers: &HeaderMap, keep: impl Fn(&[u8]) -> bool) -> Option<HeaderValue> {
+    let kept = headers.get_all(header::COOKIE).flat_map(pairs).filter(|pair| !pair.is_empty() && keep(pair));
+    let line = kept.collect::<Vec<_>>().join(b"; ".as_slice());
+    if line.is_empty() { None } else { HeaderValue::from_bytes(&line).ok() }
+}
+
+fn name(pair: &[u8]) -> &[u8] {
+    pair.split(|byte| *byte == b'=').next().unwrap_or(pair)
+}
+
+/// The pairs of one `Cookie` line, trimmed of blanks and tabs, which is all the white space that a header can have.
+/// Scripts of a page may have set cookies that are not ASCII, or not even UTF-8: each spoils itself alone.
+fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    // Text is split many bytes at a time, and this line is the longest of a request.
+    let (text, rest) = match std::str::from_utf8(line.as_bytes()) {
+        Ok(text) => (text, [].as_slice()),
+        Err(_) => ("", line.as_bytes()),
+    };
+    text.split(';').map(str::as_bytes).chain(rest.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
 }
 
 /// How long the browser keeps a cookie.
@@ -93,6 +104,21 @@ mod tests {
         let map = headers(&["a=1; __Host-doorward=V", "b=2; __Host-doorward-login=x"]);
         assert_eq!(without(&map, &["__Host-doorward"]).unwrap(), "a=1; b=2");
         assert_eq!(without(&headers(&["__Host-doorward=V"]), &["__Host-doorward"]), None);
+    }
+
+    #[test]
+    fn a_neighbour_that_is_no_text_spoils_itself_alone() {
+        for neighbour in
+            [b"who=J\xc3\xbcrgen".as_slice(), b"who=J\xfcrgen", b"\xff=1", b"x=\xff__Host-doorward=W"]
+        {
+            let mut map = HeaderMap::new();
+            let line = [neighbour, b"; __Host-doorward=V; a=1"].concat();
+            map.append(header::COOKIE, HeaderValue::from_bytes(&line).unwrap());
+            assert_eq!(values(&map, "__Host-doorward").collect::<Vec<_>>(), ["V"], "{neighbour:?}");
+            let rest = without(&map, &["__Host-doorward"]).unwrap();
+            assert_eq!(rest.as_bytes(), [neighbour, b"; a=1"].concat());
+            assert_eq!(plain(&map).unwrap(), "__Host-doorward=V; a=1");
+        }
     }
 
     #[test]

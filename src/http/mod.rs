@@ -98,7 +98,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
         .service(
             web::scope(&base)
                 .wrap(pages_session(state))
-                .wrap(from_fn(only_plain_cookie_names))
+                .wrap(from_fn(only_plain_cookies))
                 .wrap(from_fn(traced))
                 .service(only("GET, HEAD", web::resource("/").route(read().to(account::show))))
                 .service(only("GET, HEAD", web::resource("/userinfo").route(read().to(account::userinfo))))
@@ -191,27 +191,19 @@ async fn traced<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Resul
 }
 
 /// actix-session reads its cookie through a parser that percent-decodes names, so a sibling site could plant
-/// `__%48ost-doorward-login`, a finished login of its own. Such names never get that far.
-async fn only_plain_cookie_names<B: MessageBody>(
+/// `__%48ost-doorward-login`, a finished login of its own; and that gives up all cookies for one that is not UTF-8.
+/// Such neighbours never get that far.
+async fn only_plain_cookies<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let suspicious = request.headers().get_all(header::COOKIE).any(|line| line.as_bytes().contains(&b'%'));
-    if suspicious {
-        let lines: Vec<String> = request
-            .headers()
-            .get_all(header::COOKIE)
-            .map(|line| {
-                let pairs = line.to_str().unwrap_or_default().split(';').map(str::trim);
-                let plain = pairs.filter(|pair| !pair.split('=').next().unwrap_or_default().contains('%'));
-                plain.collect::<Vec<_>>().join("; ")
-            })
-            .collect();
-        request.headers_mut().remove(header::COOKIE);
-        for line in lines {
-            if let Ok(line) = HeaderValue::from_str(&line) {
-                request.headers_mut().append(header::COOKIE, line);
-            }
+    let odd = |line: &HeaderValue| !line.as_bytes().is_ascii() || line.as_bytes().contains(&b'%');
+    if request.headers().get_all(header::COOKIE).any(odd) {
+        let plain = cookie::plain(request.headers());
+        let headers = request.headers_mut();
+        headers.remove(header::COOKIE);
+        if let Some(plain) = plain {
+            headers.insert(header::COOKIE, plain);
         }
     }
     next.call(request).await

@@ -75,6 +75,22 @@ pub(super) fn write_down(
             "forbidden: {reason}"
         );
     }
+    if let (Some(shadow), Some(rule)) = (&shadow, rule) {
+        state.metrics.shadowed(&rule.id, outcome_of(shadow, who));
+        if let Decision::Deny(reason) = shadow
+            && !about.only_asked
+        {
+            tracing::info!(
+                decision_id = about.id.as_str(),
+                user = caller.map(Caller::user),
+                method,
+                host,
+                path,
+                rule = rule.id,
+                "in shadow, would be forbidden: {reason}"
+            );
+        }
+    }
     if !state.audit.wants(outcome) && shadow.is_none() {
         return;
     }

@@ -16,8 +16,9 @@ use crate::policy::{Facts, Policy};
 use crate::store::known::{Confirm, Known, KnownToken, TokenStanding};
 use crate::store::token::TokenDigest;
 
-/// Callers remembered by the digest of their token. One takes about 2 KB with its headers.
-const REMEMBERED: usize = 20_000;
+/// Callers remembered by the digest of their token. One takes about 2 KB with its headers; beyond that they are made
+/// anew from what [`Known`] has, without asking the store, so that a hundred thousand known tokens stay below 150 MB.
+const REMEMBERED: usize = 8_000;
 /// The provider's part of a token's user id; no provider or issuer may be called so.
 pub const PROVIDER: &str = "token";
 

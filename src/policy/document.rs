@@ -96,10 +96,13 @@ pub(super) struct Endpoint {
 const ROOT: [&str; 7] = ["version", "default", "roles", "assign", "public", "services", "tests"];
 const ASSIGN: [&str; 5] = ["role", "email", "email_domain", "group", "provider"];
 
-/// Reads either form: one whose keys are all paths is the short one.
+/// Reads either form: one with a path among its keys, and no key of the full one, is the short one.
 pub(super) fn read(root: &Node, faults: &mut Faults) -> Document {
     match &root.value {
-        Value::Map(map) if !map.is_empty() && map.iter().all(|(key, _)| key.value.starts_with('/')) => {
+        Value::Map(map)
+            if map.iter().any(|(key, _)| key.value.starts_with('/'))
+                && !map.iter().any(|(key, _)| ROOT.contains(&key.value.as_str())) =>
+        {
             Document {
                 short: map.iter().filter_map(|(key, roles)| short(key, roles, faults)).collect(),
                 ..Document::default()

@@ -96,6 +96,7 @@ label! {
 pub struct Metrics {
     registry: Registry,
     decisions: [Counter; Outcome::ALL.len()],
+    shadowed: Family<Labels<2>, Counter>,
     latency: Arc<Latency>,
     logins: Family<Labels<2>, Counter>,
     providers: Vec<String>,
@@ -125,6 +126,13 @@ impl Metrics {
         let decisions =
             Outcome::ALL.map(|outcome| made(&outcomes, [("outcome", outcome.as_str().to_owned())]));
         ours.register("decisions", "Decisions by how they came out", outcomes);
+
+        let shadowed: Family<Labels<2>, Counter> = Family::default();
+        ours.register(
+            "shadow_decisions",
+            "What enforcing services in shadow mode would have come to, by rule; from zero with every policy",
+            shadowed.clone(),
+        );
 
         let latency = Arc::new(Latency::default());
         ours.register_with_unit(
@@ -174,6 +182,7 @@ impl Metrics {
         Self {
             registry,
             decisions,
+            shadowed,
             latency,
             logins,
             providers,
@@ -197,6 +206,12 @@ impl Metrics {
         self.latency.observe(took);
     }
 
+    /// Counts what enforcing a rule of a service in shadow mode would have come to.
+    pub fn shadowed(&self, rule: &str, outcome: Outcome) {
+        let labels = [("rule", rule.to_owned()), ("outcome", outcome.as_str().to_owned())];
+        self.shadowed.get_or_create(&labels).inc();
+    }
+
     /// Counts a step of a sign-in. A provider that is not configured counts as `other`.
     pub fn login(&self, provider: &str, result: LoginResult) {
         let known = self.providers.iter().any(|id| id == provider);
@@ -208,6 +223,7 @@ impl Metrics {
         self.policy_loaded.inc();
         // One at a time: a label that only ever grew would be one for every edit.
         self.policy_version.clear();
+        self.shadowed.clear();
         self.policy_version.get_or_create(&[("version", version.to_owned())]).set(1);
         self.policy_loaded_at.set(now.secs());
     }

@@ -155,6 +155,25 @@ async fn a_hosts_own_cookie_is_worth_nothing_elsewhere() {
     world.ends_well().await;
 }
 
+/// A page's script may set any bytes as a cookie of its own, and that takes neither the session nor the sign-in away.
+#[actix_web::test]
+async fn a_cookie_that_is_not_ascii_disturbs_no_other() {
+    let world = World::start().await;
+    let mut grace = Browser::new(&world.gateway);
+    for host in ["auth.example.test", "app.example.test"] {
+        grace.jar.entry(host.to_owned()).or_default().insert("a".to_owned(), "Jürgen".to_owned());
+    }
+    let callback = grace.sign_in_up_to_callback("https://app.example.test/", GRACE).await;
+    let end = grace.get(&callback).await;
+    assert_eq!(end.location(), "https://app.example.test/", "{}", end.body);
+    let cookies = grace.cookies_for("app.example.test");
+    assert!(cookies.contains("Jürgen"), "{cookies}");
+    assert_allowed(&world.asks("/").cookies(&cookies).send().await, GRACE, "user", "beside UTF-8");
+    let latin = [b"a=J\xfcrgen; ".as_slice(), session_of(&cookies).as_bytes()].concat();
+    assert_allowed(&world.asks("/").with("cookie", latin).send().await, GRACE, "user", "beside Latin-1");
+    world.ends_well().await;
+}
+
 /// The first key seals, all open. A decision never sets a cookie, so an old one lasts as long as its session.
 #[actix_web::test]
 async fn keys_are_rotated_without_signing_anybody_out() {

@@ -302,6 +302,12 @@ async fn a_service_in_shadow_is_open_to_whom_the_default_says() {
         line.into_iter().any(|line| line["shadow"] == "forbidden" && line["outcome"] == "allowed"),
         "{audit}"
     );
+    let metrics = world.gateway.state().metrics.render();
+    let counts = |line: &str| {
+        let series = line.starts_with("doorward_shadow_decisions_total{rule=\"secret\"");
+        series && line.ends_with("outcome=\"forbidden\"} 1")
+    };
+    assert!(metrics.lines().any(counts), "{metrics}");
     world.ends_well().await;
 }
 

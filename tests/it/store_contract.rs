@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use doorward::clock::Timestamp;
 use doorward::store::page::Slice;
+use doorward::store::rate::Limit;
 use doorward::store::token::Used;
 use doorward::store::{Change, Once, SessionId, SessionRecord, SignIn, Store, UserOrder, UserRecord};
 use tokio::sync::mpsc::Receiver;
@@ -422,6 +423,20 @@ async fn hostile_text_comes_back_as_it_went_in(backend: &dyn Backend) {
     }
 }
 
+async fn looking_at_a_window_takes_nothing(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let limit = Limit { max: 3, window: Duration::from_secs(60) };
+    for taken in 0..3 {
+        for _ in 0..5 {
+            let looked = store.take("a", limit, 0, NOW).await.unwrap();
+            assert_eq!((looked.granted, looked.left, looked.again_in), (0, 3 - taken, Duration::ZERO));
+        }
+        assert_eq!(store.take("a", limit, 1, NOW).await.unwrap().granted, 1);
+    }
+    let full = store.take("a", limit, 0, NOW).await.unwrap();
+    assert!((full.granted, full.left) == (0, 0) && full.again_in > Duration::ZERO, "{full:?}");
+}
+
 macro_rules! contract {
     ($backend:expr; $($rule:ident)*) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -449,6 +464,7 @@ macro_rules! contract {
                 changes_by_another_process_are_told
                 a_restart_forgets_nothing
                 hostile_text_comes_back_as_it_went_in
+                looking_at_a_window_takes_nothing
             }
         }
     };

@@ -282,3 +282,22 @@ async fn the_same_in_the_words_of_authzen() {
     assert_eq!(told["access_evaluation_endpoint"], gateway.at("/access/v1/evaluation"));
     gateway.stop().await;
 }
+
+/// Programs seldom say what they accept; a page would tell them nothing.
+#[actix_web::test]
+async fn errors_are_json_and_a_request_id_comes_back() {
+    let gateway = gateway(Idp::shared()).await;
+    for (path, status) in [("/authorize", 405), ("/access/v1/evaluation", 405), ("/nowhere", 404)] {
+        let response = client().get(gateway.at(path)).header("accept", "*/*").send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        assert!(body["error"].is_string() && body["message"].is_string(), "{path}: {body}");
+    }
+    let person =
+        client().get(gateway.at("/nowhere")).header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+    assert_eq!(person.headers()["content-type"], "text/html; charset=utf-8");
+    for path in ["/authorize", "/access/v1/evaluation", "/authenticate"] {
+        let request = client().post(gateway.at(path)).header("x-request-id", "bfe9eb29-ab87").body("{}");
+        assert_eq!(request.send().await.unwrap().headers()["x-request-id"], "bfe9eb29-ab87", "{path}");
+    }
+}

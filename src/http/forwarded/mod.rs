@@ -346,7 +346,9 @@ fn client_address(lines: &[&HeaderValue], peer: IpAddr, trusted: &[IpNet]) -> Ip
     nearest
 }
 
-fn request_id(header: Presence<'_>) -> Option<&HeaderValue> {
+/// The asker's `X-Request-Id`, when it is fit to be repeated.
+#[must_use]
+pub fn request_id(header: Presence<'_>) -> Option<&HeaderValue> {
     let Presence::Once(value) = header else { return None };
     let fit = (1..=64).contains(&value.len())
         && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));

@@ -84,10 +84,12 @@ fn each_page(words: &Words<'_>, mut see: impl FnMut(String, Page<'_>)) {
             provider: words.label,
         })
         .collect();
+    // People's own have hosts that were read into their one spelling.
+    let hosts: Vec<String> = (0..3).map(|n| format!("*.{n}{}.example.test", "x".repeat(60))).collect();
     let token = |n: usize| OwnToken {
         digest: "0123456789abcdef".repeat(4),
         name: words.name,
-        hosts: words.roles.get(..words.roles.len() * (n + 1) / 3).unwrap_or_default(),
+        hosts: hosts.get(..n % 4).unwrap_or_default(),
         roles: &words.roles,
         expires_at: (n != 1).then(|| now.plus(Duration::from_secs(n as u64 * 900_000 + 700))),
         last_used: (n != 2).then(|| earlier(n as u64 * 7_000)),
@@ -154,7 +156,11 @@ fn each_page(words: &Words<'_>, mut see: impl FnMut(String, Page<'_>)) {
         see(format!("token-made-{n}"), Page::TokenMade(made));
         see(
             format!("token-revoke-{n}"),
-            Page::RevokeToken(RevokeToken { token: token(n + 1), csrf: words.id, now }),
+            Page::RevokeToken(RevokeToken {
+                token: OwnToken { hosts: &words.roles, ..token(n + 1) },
+                csrf: words.id,
+                now,
+            }),
         );
     }
     let everywhere = SignOutEverywhere { who: words.who, count: words.many, csrf: words.id };

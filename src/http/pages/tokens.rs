@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::identity::api_token::FieldFault;
 
 /// Tokens of one person that have not ended, all of them on one page. Who needs more has a robot, and asks an admin.
-pub const MOST_TOKENS: u32 = 10;
+pub const MOST_TOKENS: u32 = 8;
 /// Hosts and roles of one token in a list.
 const FEW: usize = 2;
 const CHIP: usize = 32;

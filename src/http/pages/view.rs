@@ -14,7 +14,7 @@ use crate::policy::decision::Reason;
 
 /// Pages must stay small enough to pass through a proxy's limit on answers: beyond this many, a list says
 /// how many more there are.
-pub(super) const SHOWN: usize = 16;
+pub(super) const SHOWN: usize = 12;
 /// Longer values are cut on display; identity claims have no limit of their own on their width.
 pub(super) const LONGEST: usize = 80;
 

@@ -21,6 +21,7 @@ use super::forwarded::{self, Dialect, Presence};
 use super::record::{About, reason_of, write_down};
 use super::respond::Reply;
 use super::state::State;
+use super::visit::REQUEST_ID;
 use super::who::Who;
 use crate::identity::Identity;
 use crate::policy::decision::{Caller, Decision, Reason};
@@ -152,13 +153,15 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     /// Only who may ask as a proxy may ask here: the answers tell about people.
     fn new(request: &'a HttpRequest, state: &'a State) -> Result<Self, Box<HttpResponse>> {
-        let reply = Reply::new(state, Dialect::Forwarded, state.ids.next(), state.clock.now());
+        let mut reply = Reply::new(state, Dialect::Forwarded, state.ids.next(), state.clock.now());
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let trusted = &state.config.server.trusted_proxies;
         if !forwarded::is_trusted(peer, trusted) {
             return Err(Box::new(reply.untrusted()));
         }
         let headers = request.headers();
+        // AuthZEN 1.0, 10.1.4: who sends a request identifier finds it in the answer.
+        reply.request_id = forwarded::request_id(only(headers, &REQUEST_ID)).cloned();
         let named = named_host(headers).map_err(|fault| Box::new(reply.bad_request(fault)))?;
         let client = forwarded::client(headers, peer, trusted);
         Ok(Self { state, headers, client, named, policy: Arc::clone(&state.policy.load()), reply })
@@ -256,7 +259,7 @@ impl<'a> Asking<'a> {
             only_asked: true,
             asked_by,
             client: self.client,
-            request_id: None,
+            request_id: self.reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
             began: self.reply.began,
             now: self.reply.now,
         };

@@ -352,3 +352,9 @@ fn tests_that_fail_or_cannot_be_read() {
     );
     one(&yaml("{ as: anonymous, request: GET https://a.test/a }"), "4:5", &["without 'expect'"]);
 }
+
+/// One slipped key does not make a short file a full one, of which every line would be wrong.
+#[test]
+fn a_key_without_a_slash_is_the_only_fault_of_a_short_file() {
+    one("/api: [admin]\napi2: [user]\n/docs: []\n", "2:1", &["'api2'", "/api2"]);
+}

@@ -10,12 +10,13 @@ pub fn bearer(data: &[u8]) -> bool {
         // There is a header, so the cookie is never asked.
         Presented::Cookie => panic!("the cookie speaks beside {value:?}"),
         Presented::Unusable => return false,
-        Presented::Bearer(token) => token,
         Presented::Basic(basic) => {
-            assert!(data.get(.."basic ".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic ")));
-            assert!(!basic.token().is_empty(), "{value:?}");
+            // One blank behind the scheme (RFC 7617), and a token that is not empty.
+            assert!(data.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic ")), "{value:?}");
+            assert!(!basic.token().is_empty() && !basic.token().chars().any(char::is_control), "{value:?}");
             return true;
         }
+        Presented::Bearer(token) => token,
     };
 
     // One b64token (RFC 6750 2.1), one blank before it, nothing beside it.
@@ -35,7 +36,10 @@ pub fn bearer(data: &[u8]) -> bool {
 
     // Written again it is the same token; twice it is none.
     let again = HeaderValue::from_str(&format!("Bearer {token}")).unwrap_or_else(|error| panic!("{error}"));
-    assert!(matches!(presented(Presence::Once(&again)), Presented::Bearer(same) if same == token));
+    assert!(
+        matches!(presented(Presence::Once(&again)), Presented::Bearer(same) if same == token),
+        "{value:?}"
+    );
     assert!(matches!(presented(Presence::Repeated), Presented::Unusable));
     true
 }
