@@ -107,10 +107,8 @@ fn form(site: &Site<'_>, status: StatusCode, faults: &[FieldFault]) -> HttpRespo
         }
     };
     let wrong = |field: &str| {
-        faults
-            .iter()
-            .find(|fault| fault.field == field)
-            .map(|fault| clip(&sentence(&format!("this {}", fault.problem)), 300))
+        let fault = faults.iter().find(|fault| fault.field == field)?;
+        Some(clip(&sentence(&problem(fault, "this")), 300))
     };
     let ttl = site.field("ttl_seconds").map_or_else(|| USUALLY.to_string(), str::to_owned);
     let ends: Vec<Value> =
@@ -118,7 +116,7 @@ fn form(site: &Site<'_>, status: StatusCode, faults: &[FieldFault]) -> HttpRespo
     let field = |name| site.field(name).unwrap_or_default();
     let page = context! {
         errors => faults.iter().map(|fault| {
-            let text = sentence(&format!("{} {}", fault.field.replace('_', " "), fault.problem));
+            let text = sentence(&problem(fault, label(fault.field)));
             context! { field => fault.field, text => clip(&text, 300) }
         }).collect::<Vec<_>>(),
         wrong => context! {
@@ -137,4 +135,24 @@ fn form(site: &Site<'_>, status: StatusCode, faults: &[FieldFault]) -> HttpRespo
         limit_hint,
     };
     site.show_with(status, "tokens", "admin-token-new.html", page)
+}
+
+/// What a field is called on the form.
+fn label(field: &'static str) -> &'static str {
+    match field {
+        "ttl_seconds" => "ends",
+        "limit" => "requests a window",
+        "email" => "contact",
+        other => other,
+    }
+}
+
+/// What is wrong with it: words behind the field's name, or about a value that they quote.
+fn problem(fault: &FieldFault, name: &str) -> String {
+    let plain = fault.problem.replace('`', "");
+    match (plain.starts_with('"'), name) {
+        (true, "this") => plain,
+        (true, name) => format!("{name}: {plain}"),
+        (false, name) => format!("{name} {plain}"),
+    }
 }
