@@ -44,7 +44,6 @@ pub struct Visit<'a> {
     pub id: DecisionId,
     /// The client's address.
     pub client: IpAddr,
-    for_program: bool,
 }
 
 /// Whether a path is one of the REST API, and not the page about it.
@@ -58,13 +57,7 @@ impl<'a> Visit<'a> {
     pub fn new(request: &'a HttpRequest, state: &'a State) -> Self {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let client = forwarded::client(request.headers(), peer, &state.config.server.trusted_proxies);
-        Self { state, request, now: state.clock.now(), id: state.ids.next(), client, for_program: false }
-    }
-
-    /// The same, where it is certain that a program asks, or is not: see [`Self::wants_json`].
-    #[must_use]
-    pub const fn for_program(self, for_program: bool) -> Self {
-        Self { for_program, ..self }
+        Self { state, request, now: state.clock.now(), id: state.ids.next(), client }
     }
 
     /// The host, and port unless it is the scheme's default, that the browser asked: the proxy's word when a
@@ -127,14 +120,14 @@ impl<'a> Visit<'a> {
     /// what they accept.
     #[must_use]
     pub fn wants_json(&self) -> bool {
+        let below = self.request.path().strip_prefix(self.state.config.server.base_path.as_str());
+        if below.is_some_and(is_of_the_api) {
+            return true;
+        }
         let accepts = |kind| {
             let mut lines = self.request.headers().get_all(header::ACCEPT);
             lines.any(|accept| accept.to_str().unwrap_or_default().contains(kind))
         };
-        let below = self.request.path().strip_prefix(self.state.config.server.base_path.as_str());
-        if self.for_program || below.is_some_and(is_of_the_api) {
-            return true;
-        }
         (accepts("application/json") || below.is_none()) && !accepts("text/html")
     }
 

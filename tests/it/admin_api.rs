@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use doorward::clock::{Clock as _, SystemClock};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::support::idp::client;
-use super::support::{APP, Browser, Gateway, HOME, Idp, Setup};
+use super::support::{Browser, Gateway, HOME, Idp, Setup};
 
 const HOST: &str = "auth.example.test";
 const PASS: &str = "correct-horse-battery";
+/// What the policy is about.
+const SERVICE: &str = "https://app.example.test/x";
 const POLICY: &str = "\
 roles: { reader: [read], writer: [write] }
 assign:
@@ -20,7 +23,10 @@ services:
 ";
 
 fn setup() -> Setup {
-    let idp = Idp::shared();
+    setup_with(Idp::shared())
+}
+
+fn setup_with(idp: &Idp) -> Setup {
     let bearer = format!(
         "bearer: {{ issuers: [{{ issuer: \"{}\", audiences: [api], roles_claims: [roles] }}] }}",
         idp.issuer
@@ -144,7 +150,7 @@ fn operations() -> Vec<(String, String)> {
 #[actix_web::test]
 async fn nobody_but_an_administrator_comes_in() {
     let idp = Idp::shared();
-    let gateway = setup().start().await;
+    let gateway = setup().and("rate_limit: { failures: 0 }").start().await;
     let claims = json!({"sub": "u-1", "aud": "api", "roles": ["doorward-admin"]});
     let jwt = idp.mint(claims, json!({})).await;
     let spoofed = vec![
@@ -365,7 +371,11 @@ async fn only_json_by_the_methods_that_there_are() {
 
 #[actix_web::test]
 async fn a_change_by_session_needs_a_recent_sign_in() {
-    let gateway = setup().clock_stands_still().start().await;
+    let idp = Idp::start();
+    // Its clock goes on while the gateway's is moved.
+    let later = SystemClock.now().plus(Duration::from_secs(3600)).secs();
+    idp.control(json!({"id_token": {"exp": later}})).await;
+    let gateway = setup_with(&idp).clock_stands_still().start().await;
     let mut browser = Browser::new(&gateway);
     browser.sign_in(HOME, "ada@example.com").await;
     let by = By::Cookie(browser.cookies_for(HOST));
@@ -386,7 +396,6 @@ async fn a_change_by_session_needs_a_recent_sign_in() {
     browser.sign_in(&login, "ada@example.com").await;
     let by = By::Cookie(browser.cookies_for(HOST));
     assert_eq!(create(&by, &csrf(&gateway, &by).await).await.status, 201);
-    // The role counts as it is now.
     gateway.stop().await;
 }
 
@@ -459,7 +468,8 @@ async fn users_and_their_roles_take_effect_at_once() {
     let idp = Idp::shared();
     let gateway = setup().second(idp).start().await;
     let mut grace = Browser::new(&gateway);
-    assert_eq!(grace.sign_in(APP, "grace@example.com").await.status, 403);
+    let to_service = "https://auth.example.test/rbac/login?idp=p0&rd=https%3A%2F%2Fapp.example.test%2Fx";
+    assert_eq!(grace.sign_in(to_service, "grace@example.com").await.status, 403);
     // Somebody of the second provider, whose id has a slash.
     let mut other = Browser::new(&gateway);
     other.sign_in("https://auth.example.test/rbac/login?idp=p1", "jurgen@example.com").await;
@@ -481,7 +491,7 @@ async fn users_and_their_roles_take_effect_at_once() {
         call(&gateway, &ROOT, "POST", grace_roles, Some(&json!({"role": "writer"}))).await.status,
         200
     );
-    assert!(grace.get(APP).await.served, "from the next request on, without a new sign-in");
+    assert!(grace.get(SERVICE).await.served, "from the next request on, without a new sign-in");
     let roles = call(&gateway, &ROOT, "GET", grace_roles, None).await.json();
     assert_eq!(roles, json!({"granted": ["writer"], "assigned": []}));
     let told = call(&gateway, &ROOT, "POST", grace_roles, Some(&json!({"role": "wirter"}))).await;
@@ -495,7 +505,7 @@ async fn users_and_their_roles_take_effect_at_once() {
         404
     );
     assert_eq!(call(&gateway, &ROOT, "DELETE", grace_roles, None).await.status, 400);
-    assert_eq!(grace.get(APP).await.status, 403);
+    assert_eq!(grace.get(SERVICE).await.status, 403);
 
     // An administrator by grant, until it is taken back.
     let By::Cookie(cookies) = By::Cookie(grace.cookies_for(HOST)) else { unreachable!() };
@@ -513,7 +523,7 @@ async fn users_and_their_roles_take_effect_at_once() {
     let disable =
         call(&gateway, &ROOT, "PATCH", "/users/grace%40example.com", Some(&json!({"disabled": true}))).await;
     assert_eq!((disable.status, &disable.json()["disabled"]), (200, &json!(true)));
-    assert_eq!(grace.get(APP).await.status, 302);
+    assert_eq!(grace.get(SERVICE).await.status, 302);
     assert_eq!(call(&gateway, &ROOT, "GET", "/users/nobody", None).await.status, 404);
     gateway.stop().await;
 }

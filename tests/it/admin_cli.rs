@@ -6,7 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::support::{APP, Browser, Gateway, HOME, Idp, Setup};
+use super::support::{Browser, Gateway, HOME, Idp, Setup};
+
+/// What the policy is about.
+const APP: &str = "https://app.example.test/x";
 
 const POLICY: &str = "\
 roles: { reader: [read] }

@@ -78,14 +78,9 @@ fn door(visit: &Visit<'_>) -> Door<'static> {
     if visit.wants_json() { Door::Rest } else { Door::Page("/admin/tokens") }
 }
 
-fn is_program(request: &HttpRequest) -> bool {
-    let mut accepts = request.headers().get_all(actix_web::http::header::ACCEPT);
-    !accepts.any(|line| line.to_str().unwrap_or_default().contains("text/html"))
-}
-
 /// `POST /create_token`.
 pub async fn create(request: HttpRequest, state: Data<State>, bytes: Bytes) -> HttpResponse {
-    let visit = Visit::new(&request, &state).for_program(is_program(&request));
+    let visit = Visit::new(&request, &state);
     let Some(fields) = Fields::read(&visit, &bytes) else {
         return visit.trouble(Trouble::BadRequest, Then::Home);
     };
@@ -112,7 +107,7 @@ pub async fn create(request: HttpRequest, state: Data<State>, bytes: Bytes) -> H
 
 /// `POST /delete_token`: the token itself, or its digest.
 pub async fn delete(request: HttpRequest, state: Data<State>, bytes: Bytes) -> HttpResponse {
-    let visit = Visit::new(&request, &state).for_program(is_program(&request));
+    let visit = Visit::new(&request, &state);
     let Some(fields) = Fields::read(&visit, &bytes) else {
         return visit.trouble(Trouble::BadRequest, Then::Home);
     };

@@ -174,9 +174,12 @@ impl Call<'_> {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(error(self.visit, status, "unsupported_media_type", message, None));
         }
-        serde_json::from_slice(&self.bytes).map_err(|fault| {
-            error(self.visit, StatusCode::BAD_REQUEST, "bad_request", &fault.to_string(), None)
-        })
+        let wrong = |why: &str| error(self.visit, StatusCode::BAD_REQUEST, "bad_request", why, None);
+        // A list would be taken for an object's members in their order.
+        if self.bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(wrong("the body must be a JSON object"));
+        }
+        serde_json::from_slice(&self.bytes).map_err(|fault| wrong(&fault.to_string()))
     }
 
     /// What an action came to: 200, with the token for changes by whoever looks with a browser.
