@@ -20,12 +20,12 @@ static RULES: LazyLock<ReturnRules> = LazyLock::new(|| {
 
 /// The allow-list, written down a second time.
 fn listed(host: &str, port: Option<u16>) -> bool {
-    let below_apps = host.split_once(".apps.example.test").is_some_and(|(label, rest)| {
-        rest.is_empty()
-            && label.split('.').all(|label| {
-                !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            })
-    });
+    let labels: Vec<&str> = host.split('.').collect();
+    let plain = |label: &&str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let below_apps =
+        labels.len() > 3 && labels.ends_with(&["apps", "example", "test"]) && labels.iter().all(plain);
     match port {
         None => matches!(host, "auth.example.test" | "app.example.test") || below_apps,
         Some(8443) => host == "odd.example.test",
