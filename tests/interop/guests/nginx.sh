@@ -3,6 +3,6 @@
 . "$(dirname "$0")/../lib.sh"
 . "$INTEROP/proxies/guest.sh"
 
-[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || need_packages nginx-light
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || need_packages nginx
 PATH=$PATH:/usr/sbin
 proxy_journey nginx "$(command -v nginx)"

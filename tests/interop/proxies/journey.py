@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 
 import cases
@@ -128,7 +129,9 @@ class Journey:
         check("refusals name their decision", reply.header("X-Auth-Decision-Id") == body.get("decision_id"), reply)
         for length in (0, 10, 100_000, 5_000_000):
             reply = self.ask("/foo/x", "Accept: text/html", method="POST", body=b"x" * length)
-            check(f"a POST of nobody is 401, never a redirect ({length} bytes)", reply.status == 401, reply)
+            # Of a large body a proxy may hang up in the middle.
+            good = reply.status == 401 or reply.status == 0 and length > 1_000_000
+            check(f"a POST of nobody is 401, never a redirect ({length} bytes)", good, reply)
         check("no refusal came from the service", not any(item["target"] == "/foo/x" for item in self.service.seen))
 
     def credentials_stay(self):
@@ -241,7 +244,7 @@ class Journey:
             for spelling in (name, name.lower(), name.upper(), *cases.aliases(name)):
                 line = f"{spelling}: {CANARY}"
                 for who, user in (([], ""), ([self.site.cookie_line(self.grace)], "grace@example.com")):
-                    for lines in ([line], [line, line], [f"{spelling}:", line]):
+                    for lines in ([line], [line, line], [f"{spelling}:", line]) if spelling == name else ([line],):
                         count += 1
                         seen, reply = self.served(lambda w=who, sent=lines: self.ask("/foo/public/x", *w, *sent))
                         if CANARY in str(seen):
@@ -394,17 +397,20 @@ class Journey:
     def all(self):
         for part in (self.sign_in, self.refusals, self.credentials_stay, self.bodies, self.head_and_options, self.events, self.websockets,
                      self.http2, self.spoofing, self.claims, self.paths, self.hosts, self.framing, self.inside, self.http_redirects, self.outages):
+            began = time.monotonic()
             part()
+            print(f"...  {part.__name__}: {time.monotonic() - began:.1f} s", flush=True)
 
 
 def main():
-    site = None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what was started is ended
+    name, program, folder, logs = sys.argv[1:]
+    site = Site(name, folder, logs)
     try:
-        site = Site(*sys.argv[1:])
+        site.start(program)
         Journey(site).all()
     finally:
-        if site:
-            site.close()
+        site.close()
     sys.exit(checks.failed)
 
 

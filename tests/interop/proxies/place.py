@@ -67,7 +67,7 @@ class Reply:
 
 
 class Site:
-    def __init__(self, name, program, folder, logs):
+    def __init__(self, name, folder, logs):
         self.name, self.folder, self.logs = name, Path(folder), Path(logs)
         self.ports = {key: free_port() for key in ("port", "http", "doorward", "foo", "idp")}
         self.port = self.ports["port"]
@@ -76,6 +76,10 @@ class Site:
         self.running = {}
         self.count = 0
         self.service = Service(self.ports["foo"])
+        self.tls = None
+        self.doorward_command = []
+
+    def start(self, program):
         self._certificate()
         self.tls = ssl.create_default_context(cafile=str(self.folder / "site.pem"))
         Browser.tls = self.tls
@@ -88,10 +92,10 @@ class Site:
         ])
         self._answers(self.ports["idp"])
         self.start_doorward()
-        command = SETUPS[name].prepare(ROOT, self.folder, self.ports, program)
-        self._start(name, command)
+        command = SETUPS[self.name].prepare(ROOT, self.folder, self.ports, program)
+        self._start(self.name, command)
         if not eventually(30, lambda: self.ask("/foo/public").status == 200):
-            raise SystemExit(f"FAIL {name} does not answer: {self.ask('/foo/public')}\n{self._tail(name)}\n{self._tail('doorward')}")
+            raise SystemExit(f"FAIL {self.name} does not answer: {self.ask('/foo/public')}\n{self._tail(self.name)}\n{self._tail('doorward')}")
 
     # --- programs
 

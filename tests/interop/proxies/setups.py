@@ -58,4 +58,29 @@ SETUPS = {
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
     ),
+    "caddy": Setup(
+        files={"caddy/Caddyfile": "Caddyfile"},
+        command=["{program}", "run", "--config", "{dir}/Caddyfile", "--adapter", "caddyfile"],
+        replaced={
+            "email admin@example.com": "admin off\n\tdefault_bind 127.0.0.1\n\thttp_port {http}\n\thttps_port {port}",
+            "auth.example.com, app.example.com {": "https://localhost, https:// {{",
+            "127.0.0.1:8000": "127.0.0.1:{doorward}",
+            "127.0.0.1:8081": "127.0.0.1:{foo}",
+            "/etc/ssl/certs/example.pem": "{dir}/site.pem",
+            "/etc/ssl/private/example.key": "{dir}/site.key",
+        },
+    ),
+    "envoy": Setup(
+        files={"envoy/envoy.yaml": "envoy.yaml"},
+        command=["{program}", "-c", "{dir}/envoy.yaml", "--use-dynamic-base-id", "--concurrency", "2", "-l", "warning"],
+        replaced={
+            "address: 0.0.0.0, port_value: 443": "address: 127.0.0.1, port_value: {port}",
+            "address: 0.0.0.0, port_value: 80": "address: 127.0.0.1, port_value: {http}",
+            "port_value: 8000": "port_value: {doorward}",
+            "port_value: 8081": "port_value: {foo}",
+            '["auth.example.com", "auth.example.com:*", "app.example.com", "app.example.com:*"]': '["*"]',
+            "/etc/ssl/certs/example.pem": "{dir}/site.pem",
+            "/etc/ssl/private/example.key": "{dir}/site.key",
+        },
+    ),
 }
