@@ -132,7 +132,7 @@ HOSTS = [
 CLAIMS = [
     "X-Forwarded-Uri: /foo/public/x", "X-Forwarded-Prefix: /foo/public", "X-Forwarded-Method: OPTIONS",
     "X-Forwarded-Host: open.apps.example.test", "X-Forwarded-Proto: http", "X-Forwarded-Proto: https", "X-Forwarded-Proto: ws",
-    "X-Forwarded-Scheme: http", "X-Forwarded-Port: 80", "X-Forwarded-For: 127.0.0.1", "X-Real-Ip: 127.0.0.1", "X-Forwarded-Server: x",
+    "X-Forwarded-Scheme: http", "X-Forwarded-Port: 80", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-For: 203.0.113.9", "X-Real-Ip: 127.0.0.1", "X-Forwarded-Server: x",
     "Forwarded: for=127.0.0.1;host=open.apps.example.test;proto=http",
     "X-Original-URL: https://open.apps.example.test/x", "X-Original-Url: /foo/public/x", "X-Original-Uri: /foo/public/x",
     "X-Original-Method: OPTIONS", "X-Rewrite-URL: /foo/public/x", "X-Envoy-Original-Path: /foo/public/x",

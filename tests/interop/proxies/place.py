@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from service import Service
@@ -48,6 +47,10 @@ services:
 """
 
 
+# Where requests come from: not the address that doorward trusts as the proxy's.
+CLIENT = "127.0.0.2"
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
@@ -79,7 +82,7 @@ class Site:
         self.tls = None
         self.doorward_command = []
 
-    def start(self, program):
+    def start(self, program, changes=()):
         self._certificate()
         self.tls = ssl.create_default_context(cafile=str(self.folder / "site.pem"))
         Browser.tls = self.tls
@@ -92,9 +95,10 @@ class Site:
         ])
         self._answers(self.ports["idp"])
         self.start_doorward()
-        command = SETUPS[self.name].prepare(ROOT, self.folder, self.ports, program)
+        command = SETUPS[self.name].prepare(ROOT, self.folder, self.ports, program, changes)
         self._start(self.name, command)
-        if not eventually(30, lambda: self.ask("/foo/public").status == 200):
+        # Traefik says 404 until it has read its routes.
+        if not eventually(30, lambda: self.ask("/foo/public").status not in (0, 404)):
             raise SystemExit(f"FAIL {self.name} does not answer: {self.ask('/foo/public')}\n{self._tail(self.name)}\n{self._tail('doorward')}")
 
     # --- programs
@@ -133,8 +137,8 @@ class Site:
 
     def stop(self, name):
         process = self.running.pop(name)
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
+        # doorward would wait for its proxy to notice, as it should where it is not all over.
+        process.send_signal(signal.SIGKILL if name == "doorward" else signal.SIGTERM)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
@@ -148,7 +152,8 @@ class Site:
     # --- asking
 
     def connect(self, timeout=30, host="localhost"):
-        raw = socket.create_connection(("127.0.0.1", self.port), timeout)
+        raw = socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(CLIENT, 0))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.tls.wrap_socket(raw, server_hostname=host)
 
     def ask(self, target, *lines, method="GET", host=None, body=None, head=None, timeout=30):
@@ -188,8 +193,3 @@ class Site:
     def cookie_line(self, browser):
         return "Cookie: " + "; ".join(f"{name}={value}" for (host, name), (value, _) in browser.jar.items() if host == "localhost")
 
-
-def wait_until(seconds, question):
-    until = time.monotonic() + seconds
-    while not question() and time.monotonic() < until:
-        time.sleep(0.05)

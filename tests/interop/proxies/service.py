@@ -31,6 +31,7 @@ class Service:
             threading.Thread(target=self._serve, args=(listener.accept()[0],), daemon=True).start()
 
     def _serve(self, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, connection.makefile("rb", buffering=1 << 20) as lines:
             try:
                 while self._one(connection, lines):

@@ -3,20 +3,32 @@
 import os
 
 
-class Setup:
-    def __init__(self, files, command, replaced, written=None):
-        self.files, self.command, self.replaced, self.written = files, command, replaced, written or {}
+class Broken:
+    """A mistake that the journey has to notice, in its part `part`: texts of the files, and what stands there instead."""
 
-    def prepare(self, root, folder, ports, program):
+    def __init__(self, what, part, *changes):
+        self.what, self.part, self.changes = what, part, changes
+
+
+class Setup:
+    def __init__(self, files, command, replaced, broken, written=None):
+        self.files, self.command, self.replaced, self.broken, self.written = files, command, replaced, broken, written or {}
+
+    def prepare(self, root, folder, ports, program, changes=()):
         """Writes the files into `folder`; the command that starts the proxy there."""
         values = {**{key: str(port) for key, port in ports.items()}, "dir": str(folder), "program": program}
-        missing = dict(self.replaced)
+        missing = {**self.replaced, **dict(changes)}
         for source, name in self.files.items():
             text = (root / "deployment" / source).read_text()
+            for old, new in changes:
+                if old in text:
+                    missing.pop(old, None)
+                    text = text.replace(old, new)
             for old, new in self.replaced.items():
                 if old in text:
                     missing.pop(old, None)
                     text = text.replace(old, new.format(**values))
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
         if missing:
             raise SystemExit(f"FAIL deployment/ has no longer what is replaced for the test: {list(missing)}")
@@ -57,6 +69,14 @@ SETUPS = {
             "/etc/ssl/certs/example.pem": "{dir}/site.pem",
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
+        broken=[
+            Broken("a location does not ask", "refusals", ("auth_request /.doorward;", "auth_request off;")),
+            Broken("an identity header is left out", "spoofing", ("proxy_set_header X-Auth-Roles       $doorward_roles;", "")),
+            Broken("the tidied path is served", "paths", ("proxy_pass http://foo;", "proxy_pass http://foo/;")),
+            Broken("another host is served", "hosts", ("proxy_set_header Host               $http_host;", "")),
+            Broken("answers are kept back", "events", ("proxy_buffering off; ", "")),
+            Broken("the session cookie goes on", "credentials_stay", ("proxy_set_header Cookie             $doorward_cookie;", "")),
+        ],
     ),
     "caddy": Setup(
         files={"caddy/Caddyfile": "Caddyfile"},
@@ -69,6 +89,14 @@ SETUPS = {
             "/etc/ssl/certs/example.pem": "{dir}/site.pem",
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
+        broken=[
+            Broken("a service does not ask", "refusals", ("import doorward", "")),
+            Broken("an identity header is left out", "spoofing", ("X-Auth-Roles ", "")),
+            Broken("clients are believed", "claims", ("email admin@example.com", "email admin@example.com\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/8\n\t}")),
+            Broken("the path is changed after it was decided on", "paths",
+                   ("reverse_proxy 127.0.0.1:8081", "reverse_proxy 127.0.0.1:8081 {\n\t\t\trewrite /foo/admin\n\t\t}")),
+            Broken("the session cookie goes on", "credentials_stay", ("copy_headers Cookie Authorization", "")),
+        ],
     ),
     "envoy": Setup(
         files={"envoy/envoy.yaml": "envoy.yaml"},
@@ -82,5 +110,37 @@ SETUPS = {
             "/etc/ssl/certs/example.pem": "{dir}/site.pem",
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
+        broken=[
+            Broken("a service does not ask", "refusals",
+                   ("match: { prefix: / }\n                          route", "match: { prefix: / }\n                          typed_per_filter_config: *open\n                          route")),
+            Broken("an identity header is left out", "spoofing", ("- remove: x-auth-roles", ""), ("- { exact: x-auth-roles }", "")),
+            Broken("doorward is not shown all headers", "spoofing", ('[{ safe_regex: { regex: ".*" } }]', "[{ exact: cookie }]")),
+            Broken("clients are believed", "claims", ("use_remote_address: true", "use_remote_address: false")),
+            Broken("the path is changed after it was decided on", "paths", ("timeout: 0s }", 'timeout: 0s, prefix_rewrite: /foo/admin/ }')),
+            Broken("failures let through", "outages", ("failure_mode_allow: false", "failure_mode_allow: true")),
+            Broken("the session cookie goes on", "credentials_stay", ("- { exact: cookie }", "")),
+        ],
+    ),
+    "traefik": Setup(
+        files={"traefik/traefik.yaml": "traefik.yaml", "traefik/dynamic/doorward.yaml": "dynamic/doorward.yaml"},
+        command=["{program}", "--configFile={dir}/traefik.yaml"],
+        replaced={
+            '":80"': "127.0.0.1:{http}",
+            '":443"': "127.0.0.1:{port}",
+            "to: websecure,": 'to: ":{port}",',
+            "/etc/traefik/dynamic\n": "{dir}/dynamic\n",
+            "127.0.0.1:8000": "127.0.0.1:{doorward}",
+            "127.0.0.1:8081": "127.0.0.1:{foo}",
+            "(Host(`auth.example.com`) || Host(`app.example.com`))": "PathPrefix(`/`)",
+            "rule: Host(`app.example.com`)": "rule: PathPrefix(`/`)",
+            "/etc/ssl/certs/example.pem": "{dir}/site.pem",
+            "/etc/ssl/private/example.key": "{dir}/site.key",
+        },
+        broken=[
+            Broken("a service does not ask", "refusals", ("middlewares: [doorward] ", "middlewares: [] ")),
+            Broken("an identity header is left out", "spoofing", ("- X-Auth-Roles", "")),
+            Broken("clients are believed", "claims", ("trustedIPs: []", "trustedIPs: [127.0.0.1/32]")),
+            Broken("the session cookie goes on", "credentials_stay", ("- Cookie", "")),
+        ],
     ),
 }
