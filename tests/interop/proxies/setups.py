@@ -139,7 +139,7 @@ SETUPS = {
         broken=[
             Broken("a service does not ask", "refusals", ("middlewares: [doorward] ", "middlewares: [] ")),
             Broken("an identity header is left out", "spoofing", ("- X-Auth-Roles", "")),
-            Broken("clients are believed", "claims", ("trustedIPs: []", "trustedIPs: [127.0.0.1/32]")),
+            Broken("clients are believed", "claims", ("trustedIPs: []", "trustedIPs: [127.0.0.0/8]")),
             Broken("the session cookie goes on", "credentials_stay", ("- Cookie", "")),
         ],
     ),
