@@ -71,6 +71,21 @@ impl Timestamp {
         let year = yoe + era * 400 + i64::from(month <= 2);
         format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)
     }
+
+    /// From what [`Timestamp::rfc3339`] writes, and nothing else; `None` for another form or a day that is none.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let part = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
+        let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+        let secs = part(11, 13)? * 3600 + part(14, 16)? * 60 + part(17, 19)?;
+        // The other way round of the same algorithms: the year begins in March.
+        let (year, mp) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let (era, yoe) = (year.div_euclid(400), year.rem_euclid(400));
+        let doe = yoe * 365 + yoe / 4 - yoe / 100 + (153 * mp + 2) / 5 + day - 1;
+        let time = Self::from_secs((era * 146_097 + doe - 719_468) * 86_400 + secs);
+        // What was not written so, or is no day of the calendar, does not come out again.
+        (time.rfc3339() == text).then_some(time)
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -142,5 +157,25 @@ mod tests {
         let later = Timestamp::from_secs(100);
         assert_eq!(Timestamp::from_secs(40).since(later), Duration::ZERO);
         assert_eq!(Timestamp::from_millis(i64::MAX).plus(Duration::MAX).millis(), i64::MAX);
+    }
+
+    #[test]
+    fn a_written_time_is_read_back_and_nothing_else_is() {
+        for secs in [0, 951_782_399, 951_868_800, 1_772_323_199, 4_102_444_800, -1] {
+            let time = Timestamp::from_secs(secs);
+            assert_eq!(Timestamp::parse_rfc3339(&time.rfc3339()), Some(time));
+        }
+        for wrong in [
+            "",
+            "2026-11-22",
+            "2026-02-30T00:00:00Z",
+            "2026-11-22T10:20:30+01:00",
+            "2026-11-22 10:20:30Z",
+            "2026-13-01T00:00:00Z",
+            "+026-11-22T10:20:30Z",
+            "2026-11-22T24:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(wrong), None, "{wrong}");
+        }
     }
 }

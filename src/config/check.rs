@@ -16,7 +16,7 @@ use super::raw::Raw;
 use super::table::{Table, Value};
 use super::{
     Audit, AuditDecisions, Config, ForwardAuth, LogFormat, Login, Ops, Pages, Policy, Server, Session,
-    StoreUrl, UserHeaderFormat, bearer, parse, provider, secret,
+    StoreUrl, UserHeaderFormat, bearer, parse, provider, secret, tokens,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -56,6 +56,9 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
         store: store(&section("store"), &data_dir, faults),
         forward_auth: forward_auth(&section("forward_auth"), faults),
         audit: audit(&section("audit"), faults),
+        tokens: tokens::tokens(&section("tokens"), faults),
+        rate_limit: tokens::rate_limit(&section("rate_limit"), faults),
+        admin: tokens::admin(&section("admin"), faults),
         pages: pages(&section("pages"), faults),
         log: log(&section("log"), faults),
         data_dir,

@@ -8,7 +8,7 @@ mod keycloak;
 use std::collections::BTreeMap;
 
 use super::fault::{Fault, Faults, did_you_mean};
-use super::keys::{ISSUER, Key, LATER, PREFIX, PROVIDER, SECTIONS, Shape, dotted, variable};
+use super::keys::{ISSUER, Key, PREFIX, PROVIDER, SECTIONS, Shape, dotted, variable};
 use super::raw::Raw;
 use super::table::{Table, Value};
 
@@ -52,11 +52,8 @@ pub(super) fn apply(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut 
         if !value.is_empty() && LATER_NAMES.contains(&name.as_str()) {
             faults.push(Fault::new(name, None, "is not supported by this version yet; unset it"));
         }
-        if let Some(rest) = name.strip_prefix(PREFIX)
-            && name != CONFIG
-            && !is_known(name)
-        {
-            refuse(name, rest, value, faults);
+        if name.starts_with(PREFIX) && name != CONFIG && !is_known(name) {
+            refuse(name, faults);
         }
     }
     sections(env, raw, faults);
@@ -95,17 +92,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
         })
 }
 
-fn refuse(name: &str, rest: &str, value: &str, faults: &mut Faults) {
-    let later = LATER.iter().find(|section| {
-        rest.strip_prefix(section.to_ascii_uppercase().as_str()).is_some_and(|key| key.starts_with('_'))
-    });
-    if let Some(section) = later {
-        if !value.is_empty() {
-            let message = format!("`{section}` is not supported by this version yet; unset it");
-            faults.push(Fault::new(name, None, message));
-        }
-        return;
-    }
+fn refuse(name: &str, faults: &mut Faults) {
     let list = [PROVIDERS, ISSUERS].into_iter().find(|list| name.starts_with(&list.prefix()));
     let hint = if let Some(List { path, keys }) = list {
         let keys: Vec<String> =

@@ -56,6 +56,21 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("login", &[("return_hosts", List)]),
     ("policy", &[("file", Path), ("public", List)]),
     ("store", &[("url", Text)]),
+    (
+        "tokens",
+        &[
+            ("pepper", Secret),
+            ("pepper_file", Path),
+            ("previous_pepper", Secret),
+            ("previous_pepper_file", Path),
+            ("previous_pepper_until", Text),
+            ("default_ttl_seconds", Number),
+            ("max_ttl_seconds", Number),
+            ("self_service", Flag),
+        ],
+    ),
+    ("rate_limit", &[("window_sec", Number), ("max", Number), ("user_max", Number), ("failures", Number)]),
+    ("admin", &[("user", Text), ("pass", Secret), ("pass_file", Path)]),
     ("forward_auth", &[("user_header_format", Text), ("strip_credentials", Flag)]),
     ("audit", &[("decisions", Text), ("file", Path)]),
     (
@@ -106,9 +121,6 @@ pub(super) const ISSUER: &[Key] = &[
     ("endpoint_hosts", List),
     ("insecure_http", Flag),
 ];
-
-/// Sections that are documented for a later release: refused rather than ignored.
-pub(super) const LATER: &[&str] = &["tokens", "rate_limit", "admin"];
 
 /// What every variable of ours starts with.
 pub(super) const PREFIX: &str = "DOORWARD_";

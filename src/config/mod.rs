@@ -16,6 +16,7 @@ mod secret;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::fault::{Fault, Faults};
+pub use self::parse::{host, host_name};
+use crate::clock::Timestamp;
 
 /// Everything that can be set. Built only by the loader in this module, so every value in it was checked.
 #[derive(Debug)]
@@ -53,6 +56,12 @@ pub struct Config {
     pub forward_auth: ForwardAuth,
     /// What is written down about decisions.
     pub audit: Audit,
+    /// API tokens.
+    pub tokens: Tokens,
+    /// How often who may ask.
+    pub rate_limit: RateLimit,
+    /// The administrator by password.
+    pub admin: Admin,
     /// How pages look.
     pub pages: Pages,
     /// How logs are written.
@@ -245,6 +254,47 @@ pub struct Policy {
 pub enum StoreUrl {
     /// `sqlite:PATH`; relative paths are in `data_dir`.
     Sqlite(PathBuf),
+}
+
+/// `tokens`.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Put behind every token before it is digested. `None`: generated and kept in `data_dir`, which only the embedded
+    /// store allows.
+    pub pepper: Option<SecretString>,
+    /// The pepper before that one: tokens under it are accepted, and get their new digest, when used before
+    /// `previous_pepper_until`.
+    pub previous_pepper: Option<SecretString>,
+    /// See there; always set when that is.
+    pub previous_pepper_until: Option<Timestamp>,
+    /// How long a token lives that is made without a word about it; `None` is for ever.
+    pub default_ttl: Option<Duration>,
+    /// How long a token may live at most; `None` is for ever.
+    pub max_ttl: Option<Duration>,
+    /// Whether people make tokens for themselves on the account page.
+    pub self_service: bool,
+}
+
+/// `rate_limit`.
+#[derive(Debug)]
+pub struct RateLimit {
+    /// The sliding window.
+    pub window: Duration,
+    /// Requests of one token in a window, unless the token has a limit of its own; 0 is no limit.
+    pub max: u32,
+    /// Requests of one user in a window, by session or JWT; 0 is no limit.
+    pub user_max: u32,
+    /// Failed credentials of one client a minute; 0 is no limit.
+    pub failures: u32,
+}
+
+/// `admin`.
+#[derive(Debug)]
+pub struct Admin {
+    /// The name that goes with the password.
+    pub user: String,
+    /// Its password; without one nobody is an administrator by password.
+    pub pass: Option<SecretString>,
 }
 
 /// `forward_auth`.

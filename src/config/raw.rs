@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_saphyr::{Options, Spanned};
 
 use super::fault::{Fault, Faults, did_you_mean};
-use super::keys::{ISSUER, Key, LATER, PROVIDER, SECTIONS, Shape, dotted};
+use super::keys::{ISSUER, Key, PROVIDER, SECTIONS, Shape, dotted};
 use super::table::{Table, Value};
 
 /// A node of the file, with the line it begins on.
@@ -167,13 +167,7 @@ impl Reader<'_> {
     fn top(&self, entries: Vec<(String, Node)>, raw: &mut Raw, faults: &mut Faults) {
         for (name, node) in entries {
             let origin = self.at(node.line);
-            if LATER.contains(&name.as_str()) {
-                faults.push(Fault::new(
-                    name,
-                    Some(&origin),
-                    "is not supported by this version yet; take it out",
-                ));
-            } else if name == "providers" {
+            if name == "providers" {
                 let hint = "`- { id: google, kind: google, client_id: … }`";
                 raw.providers = self.entries("providers", hint, node, PROVIDER, faults);
             } else if name == "bearer" {

@@ -73,9 +73,10 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
         Question::WholeHost(host) => {
             let whole = policy.whole_host(host);
             let who = identify(state, &asked, host, &policy, whole.ignores_authorization(), now).await;
+            let on = Some(host.as_str());
             let who =
-                if whole.is_public() && !whole.is_meant(who.to_policy()) { Who::Anonymous } else { who };
-            let decision = whole.decide(who.to_policy());
+                if whole.is_public() && !whole.is_meant(who.to_policy(on)) { Who::Anonymous } else { who };
+            let decision = whole.decide(who.to_policy(on));
             return conclude(&reply, &asked, None, None, &who, decision);
         }
     };
@@ -86,8 +87,9 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
     let found = policy.find(policy::Question { target, preflight: asked.preflight, upgrade: asked.upgrade });
     let who = identify(state, &asked, target.host(), &policy, found.ignores_authorization(), now).await;
     // Nobody is turned away from what is public, and a token for others tells this service nothing.
-    let who = if found.is_public() && !found.is_meant(who.to_policy()) { Who::Anonymous } else { who };
-    let decision = found.decide(who.to_policy());
+    let on = Some(target.host().as_str());
+    let who = if found.is_public() && !found.is_meant(who.to_policy(on)) { Who::Anonymous } else { who };
+    let decision = found.decide(who.to_policy(on));
     conclude(&reply, &asked, Some(target), Some(&found), &who, decision)
 }
 
@@ -114,12 +116,14 @@ fn conclude(
 ) -> HttpResponse {
     let about = About {
         id: &reply.id,
-        method: target.map(Target::method),
+        target,
         host: Some(match &asked.question {
-            Question::Route(target) => target.host().as_str(),
-            Question::WholeHost(host) => host.as_str(),
+            Question::Route(target) => target.host(),
+            Question::WholeHost(host) => host,
         }),
-        path: target.map(Target::path),
+        upgrade: asked.upgrade,
+        only_asked: false,
+        asked_by: None,
         client: asked.client,
         request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
         began: reply.began,
@@ -130,9 +134,9 @@ fn conclude(
         Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit),
         Decision::Challenge => reply.challenge(target, asked.navigation),
         Decision::Invalid => reply.invalid_credential(),
-        Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.navigation),
+        Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.page),
         Decision::Unreadable => reply.bad_request("the path can be read in more than one way"),
-        Decision::Unavailable => reply.unavailable(),
+        Decision::Unavailable => reply.unavailable(who),
     }
 }
 
@@ -169,10 +173,19 @@ fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse 
             service: None,
             shadow: None,
             method: None,
+            scheme: None,
             host: None,
             path: None,
+            only_asked: None,
+            preflight: None,
+            websocket: None,
             user_id: None,
+            user: None,
+            roles: None,
+            audiences: None,
+            token_name: None,
             auth_method: None,
+            asked_by: None,
             client: Some(client),
             request_id: None,
         };

@@ -108,6 +108,13 @@ pub fn digest_of(token: &str) -> Digest {
     out
 }
 
+/// Whether a token is one that only its issuer's keys can tell about. Whoever means a JWT is answered about a JWT: nobody
+/// is asked what a broken one might be.
+#[must_use]
+pub fn means_jwt(token: &str) -> bool {
+    token.starts_with("ey") || token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
 impl Issuers {
     /// Builds all; asks nobody.
     ///
@@ -139,6 +146,12 @@ impl Issuers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// Whether anybody can be asked about a token that is no JWT.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        self.all.iter().any(|issuer| issuer.introspection.is_some())
     }
 
     /// Id and health of each.
@@ -174,9 +187,7 @@ impl Issuers {
         if token.len() > MAX_TOKEN {
             return Verdict::Wrong("it is too long");
         }
-        // Whoever means a JWT is answered about a JWT: no issuer is asked what a broken one might be.
-        let means_jwt = token.starts_with("ey") || token.bytes().filter(|byte| *byte == b'.').count() == 2;
-        if !means_jwt {
+        if !means_jwt(token) {
             return self.check_opaque(token, digest, now).await;
         }
         let verdict = self.check_jwt(token, now).await;

@@ -4,8 +4,13 @@
 //! path never asks a store directly: it asks `known::Known`, which keeps what it needs in the process
 //! and is told by [`Store::changes`] when that is no longer true.
 
+pub mod activity;
 pub mod known;
+pub mod page;
+pub mod rate;
 pub mod sqlite;
+pub mod token;
+mod windows;
 
 use std::fmt;
 use std::path::Path;
@@ -15,6 +20,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use self::activity::{Activity, ActivityFilter};
+use self::page::{Page, Slice};
+use self::rate::{Limit, Taken};
+use self::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 
@@ -162,6 +171,15 @@ impl Once {
     }
 }
 
+/// In which order users are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserOrder {
+    /// By e-mail, those without one last.
+    Email,
+    /// Last sign-in first.
+    LastSeen,
+}
+
 /// What is no longer as the process knew it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -169,6 +187,8 @@ pub enum Change {
     Session(SessionId),
     /// This user's roles, standing or sessions changed.
     User(String),
+    /// This token was revoked or renamed.
+    Token(TokenDigest),
     /// The channel was interrupted: anything may have changed.
     Everything,
     /// The store has stopped telling: from now on nothing known is confirmed.
@@ -191,9 +211,9 @@ pub trait Store: Send + Sync + 'static {
     async fn user(&self, id: &str) -> Result<Option<UserRecord>>;
     /// Users whose id or e-mail is exactly this.
     async fn users_named(&self, id_or_email: &str) -> Result<Vec<UserRecord>>;
-    /// Users in order of e-mail (those without one last) whose e-mail, name or id contains `search` (all when
-    /// empty; ASCII letters in either case; nothing is a wildcard), a page of `limit` from `offset`.
-    async fn users(&self, search: &str, offset: u64, limit: u32) -> Result<Vec<UserRecord>>;
+    /// Users whose e-mail, name or id contains `search` (all when empty; ASCII letters in either case; nothing is
+    /// a wildcard).
+    async fn users(&self, search: &str, order: UserOrder, slice: Slice) -> Result<Page<UserRecord>>;
     /// Grants a role; false when there is no such user.
     async fn grant(&self, user_id: &str, role: &str) -> Result<bool>;
     /// Takes a granted role back; false when there is no such user.
@@ -208,10 +228,10 @@ pub trait Store: Send + Sync + 'static {
     async fn session(&self, id: &SessionId, now: Timestamp) -> Result<Option<SessionRecord>>;
     /// Live sessions of one user, newest first.
     async fn sessions_of(&self, user_id: &str, now: Timestamp) -> Result<Vec<SessionRecord>>;
-    /// All live sessions, newest first, a page of `limit` from `offset`.
-    async fn sessions(&self, offset: u64, limit: u32, now: Timestamp) -> Result<Vec<SessionRecord>>;
-    /// Moves `last_seen_at` forward (never back) for many sessions in one go.
-    async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<()>;
+    /// All live sessions, newest first, whose user id, user's e-mail, provider or address contains `search`.
+    async fn sessions(&self, search: &str, slice: Slice, now: Timestamp) -> Result<Page<SessionRecord>>;
+    /// Moves `last_seen_at` of sessions and `last_used_at` of tokens forward (never back), many in one go.
+    async fn touch(&self, seen: &[(Used, Timestamp)]) -> Result<()>;
     /// Ends one session; false when there is none of that name (any more).
     async fn end_session(&self, id: &SessionId) -> Result<bool>;
     /// Ends all sessions of a user; returns which.
@@ -233,6 +253,35 @@ pub trait Store: Send + Sync + 'static {
     async fn put_handover(&self, digest: &[u8; 32], sealed: &[u8], until: Timestamp) -> Result<()>;
     /// Takes it, once. Atomic.
     async fn take_handover(&self, digest: &[u8; 32], now: Timestamp) -> Result<Option<Vec<u8>>>;
+
+    /// Writes a new token down; one of that digest that is there already is replaced.
+    async fn put_token(&self, token: &TokenRecord) -> Result<()>;
+    /// A token; `None` when it was revoked, has ended before `now`, or never was.
+    async fn token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<TokenRecord>>;
+    /// Tokens that have not ended.
+    async fn tokens(
+        &self,
+        filter: &TokenFilter,
+        order: TokenOrder,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<Page<TokenRecord>>;
+    /// Revokes a token; false when there is none of that digest (any more).
+    async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool>;
+    /// Gives a token the digest of another pepper, keeping the rest (one without an id gets [`TokenDigest::id`] of the
+    /// old digest, so that services go on knowing it); false when there is none of that digest. One
+    /// that has the new digest already stays as it is.
+    async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool>;
+
+    /// Takes up to `want` of what `limit` allows of this bucket within its sliding window. Atomic; shared between
+    /// all that use the store (the embedded store: all in the process). A window that was never full is forgotten
+    /// when it ran out.
+    async fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Result<Taken>;
+
+    /// Notes what happened, for lists; the oldest are forgotten beyond some ten thousands.
+    async fn note(&self, activity: &[Activity]) -> Result<()>;
+    /// What happened lately, newest first.
+    async fn activity(&self, filter: &ActivityFilter, slice: Slice) -> Result<Page<Activity>>;
 
     /// Forgets what has run out. Called every few minutes.
     async fn sweep(&self, now: Timestamp) -> Result<()>;

@@ -144,7 +144,13 @@ async fn signing_out_ends_it_on_every_host() {
         let there = ada.visit(page).await;
         assert!(there.served && there.url == page, "{there:?}");
     }
-    let sessions = gateway.state().store.sessions(0, 9, gateway.state().clock.now()).await.unwrap();
+    let sessions = gateway
+        .state()
+        .store
+        .sessions("", doorward::store::page::Slice { offset: 0, limit: 9 }, gateway.state().clock.now())
+        .await
+        .unwrap()
+        .items;
     assert_eq!(sessions.len(), 1, "one session behind all the cookies");
     // On another host the way out leads to the gateway's own.
     let there = ada.get("https://app.other.test/rbac/logout").await;
@@ -168,7 +174,13 @@ async fn a_session_that_ended_on_the_way_does_not_arrive() {
     let mut ada = signed_in(&gateway, "ada@example.com").await;
     let ticket = up_to_ticket(&mut ada, PAGE).await;
     let state = gateway.state();
-    let session = state.store.sessions(0, 1, state.clock.now()).await.unwrap().remove(0);
+    let session = state
+        .store
+        .sessions("", doorward::store::page::Slice { offset: 0, limit: 1 }, state.clock.now())
+        .await
+        .unwrap()
+        .items
+        .remove(0);
     assert!(state.store.end_session(&session.id).await.unwrap());
     state.known.ended(&session.id);
     assert_eq!((ada.get(&ticket).await.status, ada.session(OTHER)), (400, None));

@@ -140,7 +140,13 @@ async fn parallel_tabs_end_each_where_it_began() {
         let there = ada.visit(callback).await;
         assert!(there.served && there.url == deep(path), "{path}: {there:?}");
     }
-    let sessions = gateway.state().store.sessions(0, 10, gateway.state().clock.now()).await.unwrap();
+    let sessions = gateway
+        .state()
+        .store
+        .sessions("", doorward::store::page::Slice { offset: 0, limit: 10 }, gateway.state().clock.now())
+        .await
+        .unwrap()
+        .items;
     assert_eq!(sessions.len(), 1, "one browser, one session");
     gateway.stop().await;
 }

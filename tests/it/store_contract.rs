@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
-use doorward::store::{Change, Once, SessionId, SessionRecord, SignIn, Store, UserRecord};
+use doorward::store::page::Slice;
+use doorward::store::token::Used;
+use doorward::store::{Change, Once, SessionId, SessionRecord, SignIn, Store, UserOrder, UserRecord};
 use tokio::sync::mpsc::Receiver;
 
 /// One empty store that any number of handles can be opened on, as other processes would.
@@ -25,6 +27,14 @@ fn at(secs: u64) -> Timestamp {
 
 fn sid(n: u32) -> SessionId {
     SessionId::parse(&format!("{n:022}")).unwrap()
+}
+
+fn first(limit: u32) -> Slice {
+    Slice { offset: 0, limit }
+}
+
+fn use_of(n: u32, secs: u64) -> (Used, Timestamp) {
+    (Used::Session(sid(n)), at(secs))
 }
 
 fn who(user: &str) -> SignIn {
@@ -124,8 +134,8 @@ async fn users_are_found_by_name_and_by_part(backend: &dyn Backend) {
     let page = |search: &'static str, offset, limit| {
         let store = Arc::clone(&store);
         async move {
-            let found = store.users(search, offset, limit).await.unwrap();
-            found.into_iter().map(|u| u.id).collect::<Vec<_>>()
+            let found = store.users(search, UserOrder::Email, Slice { offset, limit }).await.unwrap();
+            found.items.into_iter().map(|u| u.id).collect::<Vec<_>>()
         }
     };
     assert_eq!(page("", 0, 10).await, ["ada", "bob", "cy", "100%_x", "aaa"]);
@@ -165,7 +175,7 @@ async fn disabling_ends_every_session(backend: &dyn Backend) {
     // A sign-in that was under way meanwhile leaves nothing for the day that she is enabled again.
     store.open_session(&session(4, "ada")).await.unwrap();
     assert!(store.set_disabled("ada", false).await.unwrap());
-    assert_eq!(ids(&store.sessions(0, 10, at(5)).await.unwrap()), [sid(3)]);
+    assert_eq!(ids(&store.sessions("", first(10), at(5)).await.unwrap().items), [sid(3)]);
     assert!(!store.user("ada").await.unwrap().unwrap().disabled);
     assert!(!store.set_disabled("nobody", true).await.unwrap());
 }
@@ -192,10 +202,13 @@ async fn sessions_are_listed_newest_first_until_they_expire(backend: &dyn Backen
 
     assert_eq!(ids(&store.sessions_of("ada", at(99)).await.unwrap()), [sid(4), sid(3), sid(2), sid(1)]);
     assert_eq!(ids(&store.sessions_of("ada", at(100)).await.unwrap()), [sid(3), sid(2), sid(1)]);
-    assert_eq!(ids(&store.sessions(0, 3, at(99)).await.unwrap()), [sid(6), sid(5), sid(4)]);
-    assert_eq!(ids(&store.sessions(0, 3, at(100)).await.unwrap()), [sid(6), sid(5), sid(3)]);
-    assert_eq!(ids(&store.sessions(3, 3, at(100)).await.unwrap()), [sid(2), sid(1)]);
-    assert_eq!(store.sessions(u64::MAX, 3, at(100)).await.unwrap(), []);
+    assert_eq!(ids(&store.sessions("", first(3), at(99)).await.unwrap().items), [sid(6), sid(5), sid(4)]);
+    assert_eq!(ids(&store.sessions("", first(3), at(100)).await.unwrap().items), [sid(6), sid(5), sid(3)]);
+    assert_eq!(
+        ids(&store.sessions("", Slice { offset: 3, limit: 3 }, at(100)).await.unwrap().items),
+        [sid(2), sid(1)]
+    );
+    assert_eq!(store.sessions("", Slice { offset: u64::MAX, limit: 3 }, at(100)).await.unwrap().items, []);
 }
 
 async fn last_seen_never_moves_back(backend: &dyn Backend) {
@@ -206,9 +219,9 @@ async fn last_seen_never_moves_back(backend: &dyn Backend) {
         async move { store.session(&sid(n), at(5)).await.unwrap().unwrap().last_seen_at }
     };
     store.touch(&[]).await.unwrap();
-    store.touch(&[(sid(1), at(60)), (sid(99), at(60)), (sid(2), at(61))]).await.unwrap();
+    store.touch(&[use_of(1, 60), use_of(99, 60), use_of(2, 61)]).await.unwrap();
     assert_eq!((seen(1).await, seen(2).await), (at(60), at(61)));
-    store.touch(&[(sid(1), at(59))]).await.unwrap();
+    store.touch(&[use_of(1, 59)]).await.unwrap();
     assert_eq!(seen(1).await, at(60));
     assert_eq!(store.session(&sid(99), at(5)).await.unwrap(), None, "seeing opens nothing");
 }
@@ -223,7 +236,7 @@ async fn sessions_end_by_name_and_by_user(backend: &dyn Backend) {
     let ended: HashSet<_> = store.end_sessions_of("ada").await.unwrap().into_iter().collect();
     assert_eq!(ended, HashSet::from([sid(2), sid(3)]));
     assert_eq!(store.end_sessions_of("ada").await.unwrap(), []);
-    assert_eq!(ids(&store.sessions(0, 10, at(5)).await.unwrap()), [sid(4)]);
+    assert_eq!(ids(&store.sessions("", first(10), at(5)).await.unwrap().items), [sid(4)]);
 }
 
 async fn a_provider_ends_what_it_names_and_nothing_else(backend: &dyn Backend) {
@@ -250,7 +263,7 @@ async fn a_provider_ends_what_it_names_and_nothing_else(backend: &dyn Backend) {
     assert_eq!(end(Some("sub-ada"), Some("sid-1")).await, [sid(1)]);
     assert_eq!(end(None, Some("sid-2")).await, [sid(2)]);
     assert_eq!(end(Some("sub-ada"), None).await, [sid(3)]);
-    assert_eq!(ids(&store.sessions(0, 10, at(9)).await.unwrap()), [sid(5), sid(4)]);
+    assert_eq!(ids(&store.sessions("", first(10), at(9)).await.unwrap().items), [sid(5), sid(4)]);
 }
 
 async fn once_is_once_however_many_ask(backend: &dyn Backend) {
@@ -321,7 +334,7 @@ async fn changes_are_told(by: &dyn Store, to: &dyn Store) {
     by.grant("ada", "ops").await.unwrap();
     assert_eq!(told_until(&mut changes, &ada).await.len(), 1);
     by.grant("ada", "ops").await.unwrap();
-    by.touch(&[(sid(3), at(70))]).await.unwrap();
+    by.touch(&[use_of(3, 70)]).await.unwrap();
     by.sign_in(&who("ada"), at(70)).await.unwrap();
     by.ungrant("ada", "ops").await.unwrap();
     assert_eq!(told_until(&mut changes, &ada).await.len(), 1, "what changes nothing is not told");
@@ -364,7 +377,7 @@ async fn a_restart_forgets_nothing(backend: &dyn Backend) {
     let store = backend.open().await;
     let expected = UserRecord { granted: vec!["ops".into()], ..ada };
     assert_eq!(store.user("ada").await.unwrap(), Some(expected));
-    assert_eq!(store.sessions(0, 10, at(5)).await.unwrap(), [session(1, "ada")]);
+    assert_eq!(store.sessions("", first(10), at(5)).await.unwrap().items, [session(1, "ada")]);
     assert!(!store.claim_once(Once::LogoutToken, "jti", at(600)).await.unwrap());
     assert_eq!(store.take_handover(&[1; 32], NOW).await.unwrap().as_deref(), Some(&b"sealed"[..]));
 }
@@ -405,7 +418,7 @@ async fn hostile_text_comes_back_as_it_went_in(backend: &dyn Backend) {
         assert!(store.claim_once(Once::LoginState, text, at(600)).await.unwrap());
         assert!(!store.claim_once(Once::LoginState, text, at(600)).await.unwrap());
         assert_eq!(store.end_sessions_at(text, Some(text), Some(text)).await.unwrap(), [sid(n)]);
-        assert!(store.users(text, 0, 10).await.unwrap().contains(&read));
+        assert!(store.users(text, UserOrder::Email, first(10)).await.unwrap().items.contains(&read));
     }
 }
 

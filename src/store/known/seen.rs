@@ -1,4 +1,4 @@
-//! When sessions were last seen: noted in passing, written behind.
+//! When sessions and tokens were last seen: noted in passing, written behind.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -7,27 +7,28 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 
-use super::super::{SessionId, Store};
+use super::super::Store;
+use super::super::token::Used;
 use super::{KEPT, Known};
 use crate::clock::Timestamp;
 
 /// How often it is written down.
 const EVERY: Duration = Duration::from_secs(10);
-/// Sessions in one write.
+/// Records in one write.
 const BATCH: usize = 500;
 
-/// When one session was last seen; moves forward only.
+/// When one of them was last seen; moves forward only.
 #[derive(Debug)]
 pub(super) struct Seen {
-    id: SessionId,
+    what: Used,
     at: AtomicI64,
     /// Waits to be written already.
     noted: AtomicBool,
 }
 
 impl Seen {
-    pub(super) fn new(id: SessionId) -> Self {
-        Self { id, at: AtomicI64::new(i64::MIN), noted: AtomicBool::new(false) }
+    pub(super) fn new(what: Used) -> Self {
+        Self { what, at: AtomicI64::new(i64::MIN), noted: AtomicBool::new(false) }
     }
 
     pub(super) fn at(&self) -> Timestamp {
@@ -47,10 +48,10 @@ pub(super) struct Behind {
 }
 
 struct Notes {
-    /// Never longer than there are sessions in use: each is in it once.
+    /// Never longer than there are sessions and tokens in use: each is in it once.
     waiting: mpsc::UnboundedReceiver<Arc<Seen>>,
     /// What the store did not take the last time.
-    left: HashMap<SessionId, Timestamp>,
+    left: HashMap<Used, Timestamp>,
 }
 
 impl Behind {
@@ -59,7 +60,7 @@ impl Behind {
         Self { note, notes: Mutex::new(Notes { waiting, left: HashMap::new() }) }
     }
 
-    /// The session was seen at `now`. Writes nothing shared when it was seen in the same millisecond before.
+    /// It was seen at `now`. Writes nothing shared when it was seen in the same millisecond before.
     pub(super) fn saw(&self, seen: &Arc<Seen>, now: Timestamp) {
         if seen.at.load(Ordering::Relaxed) >= now.millis() {
             return;
@@ -76,19 +77,19 @@ impl Behind {
         while let Ok(seen) = notes.waiting.try_recv() {
             // First open for the next note, then read: nothing falls in between.
             seen.noted.store(false, Ordering::Release);
-            if notes.left.len() < KEPT || notes.left.contains_key(&seen.id) {
+            if notes.left.len() < KEPT || notes.left.contains_key(&seen.what) {
                 let at = seen.at();
-                notes.left.insert(seen.id.clone(), at);
+                notes.left.insert(seen.what.clone(), at);
             }
         }
-        let all: Vec<(SessionId, Timestamp)> = notes.left.iter().map(|(id, at)| (id.clone(), *at)).collect();
+        let all: Vec<(Used, Timestamp)> = notes.left.iter().map(|(what, at)| (what.clone(), *at)).collect();
         for batch in all.chunks(BATCH) {
             if let Err(error) = store.touch(batch).await {
-                tracing::warn!(%error, "when sessions were last seen could not be written; kept for later");
+                tracing::warn!(%error, "when sessions and tokens were last seen could not be written; kept for later");
                 return;
             }
-            for (id, _) in batch {
-                notes.left.remove(id);
+            for (what, _) in batch {
+                notes.left.remove(what);
             }
         }
     }

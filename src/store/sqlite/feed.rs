@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use super::super::token::TokenDigest;
 use super::super::{Change, Result, SessionId};
 use super::Place;
 
@@ -124,6 +125,7 @@ fn change(kind: Option<&str>, name: Option<&str>) -> Change {
     match (kind, name) {
         (Some("session"), Some(name)) => SessionId::parse(name).map_or(Change::Everything, Change::Session),
         (Some("user"), Some(name)) => Change::User(name.to_owned()),
+        (Some("token"), Some(name)) => TokenDigest::parse(name).map_or(Change::Everything, Change::Token),
         _ => Change::Everything,
     }
 }

@@ -5,10 +5,12 @@
 //! Every mutation is told by triggers ([`schema`]), in the transaction that makes it, so that no writer can
 //! forget to.
 
+mod activity;
 mod feed;
 mod once;
 mod schema;
 mod sessions;
+mod tokens;
 mod users;
 mod worker;
 
@@ -26,7 +28,14 @@ use tokio::sync::mpsc;
 
 use self::feed::Feed;
 use self::worker::Pool;
-use super::{Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserRecord};
+use super::activity::{Activity, ActivityFilter};
+use super::page::{Page, Slice};
+use super::rate::{Limit, Taken};
+use super::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
+use super::windows::Windows;
+use super::{
+    Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserOrder, UserRecord,
+};
 use crate::clock::Timestamp;
 
 /// How long SQLite waits for another process's write; under the deadline of a call, so that the reason is told.
@@ -42,6 +51,8 @@ pub struct SqliteStore {
     /// Rings when this process wrote something, so that its own changes are told at once.
     bell: SyncSender<()>,
     feed: Mutex<Option<Feed>>,
+    /// Rate windows are shared within the process, which is all that serves from this file.
+    windows: Windows,
 }
 
 impl SqliteStore {
@@ -74,6 +85,7 @@ impl SqliteStore {
             readers: Pool::start("store-read", reading)?,
             bell,
             feed: Mutex::new(Some(feed)),
+            windows: Windows::default(),
             place,
         })
     }
@@ -172,9 +184,9 @@ impl Store for SqliteStore {
         self.read(move |c| users::named(c, &name)).await
     }
 
-    async fn users(&self, search: &str, offset: u64, limit: u32) -> Result<Vec<UserRecord>> {
+    async fn users(&self, search: &str, order: UserOrder, slice: Slice) -> Result<Page<UserRecord>> {
         let search = search.to_owned();
-        self.read(move |c| users::page(c, &search, offset, limit)).await
+        self.read(move |c| users::page(c, &search, order, slice)).await
     }
 
     async fn grant(&self, user_id: &str, role: &str) -> Result<bool> {
@@ -207,16 +219,23 @@ impl Store for SqliteStore {
         self.read(move |c| sessions::of_user(c, &user, now)).await
     }
 
-    async fn sessions(&self, offset: u64, limit: u32, now: Timestamp) -> Result<Vec<SessionRecord>> {
-        self.read(move |c| sessions::page(c, offset, limit, now)).await
+    async fn sessions(&self, search: &str, slice: Slice, now: Timestamp) -> Result<Page<SessionRecord>> {
+        let search = search.to_owned();
+        self.read(move |c| sessions::page(c, &search, slice, now)).await
     }
 
-    async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<()> {
+    async fn touch(&self, seen: &[(Used, Timestamp)]) -> Result<()> {
         if seen.is_empty() {
             return Ok(());
         }
         let seen = seen.to_vec();
-        self.write(move |c| sessions::touch(c, &seen)).await
+        self.write(move |c| {
+            seen.iter().try_for_each(|(used, at)| match used {
+                Used::Session(id) => sessions::seen(c, id, *at),
+                Used::Token(digest) => tokens::used(c, digest, *at),
+            })
+        })
+        .await
     }
 
     async fn end_session(&self, id: &SessionId) -> Result<bool> {
@@ -255,10 +274,58 @@ impl Store for SqliteStore {
         self.write(move |c| once::take_handover(c, &digest, now)).await
     }
 
+    async fn put_token(&self, token: &TokenRecord) -> Result<()> {
+        let token = token.clone();
+        self.write(move |c| tokens::put(c, &token)).await
+    }
+
+    async fn token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<TokenRecord>> {
+        let digest = *digest;
+        self.read(move |c| tokens::one(c, &digest, now)).await
+    }
+
+    async fn tokens(
+        &self,
+        filter: &TokenFilter,
+        order: TokenOrder,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<Page<TokenRecord>> {
+        let filter = filter.clone();
+        self.read(move |c| tokens::page(c, &filter, order, slice, now)).await
+    }
+
+    async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool> {
+        let digest = *digest;
+        self.write(move |c| tokens::revoke(c, &digest)).await
+    }
+
+    async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {
+        let (old, new) = (*old, *new);
+        self.write(move |c| tokens::redigest(c, &old, &new)).await
+    }
+
+    async fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Result<Taken> {
+        Ok(self.windows.take(bucket, limit, want, now))
+    }
+
+    async fn note(&self, activity: &[Activity]) -> Result<()> {
+        let activity = activity.to_vec();
+        self.write(move |c| activity::note(c, &activity)).await
+    }
+
+    async fn activity(&self, filter: &ActivityFilter, slice: Slice) -> Result<Page<Activity>> {
+        let filter = filter.clone();
+        self.read(move |c| activity::page(c, &filter, slice)).await
+    }
+
     async fn sweep(&self, now: Timestamp) -> Result<()> {
+        self.windows.sweep(now);
         self.write(move |c| {
             sessions::sweep(c, now)?;
             once::sweep(c, now)?;
+            tokens::sweep(c, now)?;
+            activity::sweep(c)?;
             feed::sweep(c)
         })
         .await

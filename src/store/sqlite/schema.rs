@@ -83,6 +83,51 @@ const STEPS: &[&str] = &[
         INSERT INTO changes (kind, name) VALUES ('user', old.user_id);
     END;
     ",
+    // Lists in a token are JSON: they are read whole, never joined.
+    "
+    CREATE TABLE tokens (
+        digest TEXT NOT NULL PRIMARY KEY,
+        id TEXT,
+        name TEXT,
+        email TEXT,
+        comment TEXT,
+        hosts TEXT NOT NULL,
+        roles TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        owner TEXT,
+        vested TEXT NOT NULL,
+        rate INTEGER,
+        created_at INTEGER,
+        expires_at INTEGER,
+        last_used_at INTEGER
+    ) STRICT;
+    CREATE INDEX tokens_newest ON tokens (created_at DESC, digest);
+    CREATE INDEX tokens_by_name ON tokens (lower(name), digest);
+    CREATE INDEX tokens_of_owner ON tokens (owner) WHERE owner IS NOT NULL;
+    CREATE INDEX tokens_by_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
+    CREATE TRIGGER tell_token_gone AFTER DELETE ON tokens BEGIN
+        INSERT INTO changes (kind, name) VALUES ('token', old.digest);
+    END;
+    CREATE TRIGGER tell_token_renamed AFTER UPDATE OF digest ON tokens BEGIN
+        INSERT INTO changes (kind, name) VALUES ('token', old.digest);
+    END;
+    CREATE TRIGGER tell_token_replaced
+    AFTER UPDATE OF name, email, hosts, roles, scopes, owner, vested, rate, expires_at ON tokens BEGIN
+        INSERT INTO changes (kind, name) VALUES ('token', new.digest);
+    END;
+
+    CREATE TABLE activity (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        event TEXT NOT NULL,
+        what TEXT NOT NULL,
+        who TEXT,
+        decision_id TEXT,
+        line TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX activity_of_decision ON activity (decision_id) WHERE decision_id IS NOT NULL;
+    CREATE INDEX users_by_last_seen ON users (last_seen DESC, id);
+    ",
 ];
 
 /// Brings the file to this version's layout, all steps or none; two processes may try at once.

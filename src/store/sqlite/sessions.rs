@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Params, Row, params};
 
+use super::super::page::{Page, Slice};
 use super::super::{Result, SessionId, SessionRecord, StoreError};
 use crate::clock::Timestamp;
 
@@ -63,18 +64,32 @@ pub(super) fn of_user(c: &Connection, user: &str, now: Timestamp) -> Result<Vec<
     select(c, rest, params![user, now.millis()])
 }
 
-pub(super) fn page(c: &Connection, offset: u64, limit: u32, now: Timestamp) -> Result<Vec<SessionRecord>> {
+pub(super) fn page(
+    c: &Connection,
+    search: &str,
+    slice: Slice,
+    now: Timestamp,
+) -> Result<Page<SessionRecord>> {
+    let found = if search.is_empty() {
+        "?2 = ''"
+    } else {
+        "(instr(lower(user_id), lower(?2)) OR instr(lower(provider), lower(?2))
+          OR instr(lower(address), lower(?2))
+          OR user_id IN (SELECT id FROM users WHERE instr(lower(email), lower(?2))))"
+    };
+    let total: i64 = c
+        .prepare_cached(&format!("SELECT count(*) FROM sessions WHERE expires_at > ?1 AND {found}"))?
+        .query_row(params![now.millis(), search], |row| row.get(0))?;
     // The `+` keeps the planner on the index of the order, which ends after a page.
-    let rest = "WHERE +expires_at > ?1 ORDER BY created_at DESC, id LIMIT ?2 OFFSET ?3";
-    select(c, rest, params![now.millis(), limit, i64::try_from(offset).unwrap_or(i64::MAX)])
+    let rest = format!("WHERE +expires_at > ?1 AND {found} ORDER BY created_at DESC, id LIMIT ?3 OFFSET ?4");
+    let offset = i64::try_from(slice.offset).unwrap_or(i64::MAX);
+    let items = select(c, &rest, params![now.millis(), search, slice.limit, offset])?;
+    Ok(Page { items, total: total.unsigned_abs() })
 }
 
-pub(super) fn touch(c: &Connection, seen: &[(SessionId, Timestamp)]) -> Result<()> {
-    let mut update =
-        c.prepare_cached("UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2")?;
-    for (id, at) in seen {
-        update.execute(params![id.as_str(), at.millis()])?;
-    }
+pub(super) fn seen(c: &Connection, id: &SessionId, at: Timestamp) -> Result<()> {
+    c.prepare_cached("UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2")?
+        .execute(params![id.as_str(), at.millis()])?;
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Result, SignIn, StoreError, UserRecord};
+use super::super::page::{Page, Slice};
+use super::super::{Result, SignIn, StoreError, UserOrder, UserRecord};
 use super::sessions;
 use crate::clock::Timestamp;
 
@@ -50,14 +51,25 @@ pub(super) fn named(c: &Connection, name: &str) -> Result<Vec<UserRecord>> {
 }
 
 /// `instr`, not `LIKE`: nothing in the search is a wildcard, and its length has no limit of its own.
-pub(super) fn page(c: &Connection, search: &str, offset: u64, limit: u32) -> Result<Vec<UserRecord>> {
-    let mut query = c.prepare_cached(&format!(
-        "{SELECT} WHERE instr(lower(id), lower(?1)) OR instr(lower(email), lower(?1))
-            OR instr(lower(name), lower(?1))
-         ORDER BY email NULLS LAST, id LIMIT ?2 OFFSET ?3"
-    ))?;
-    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-    query.query_and_then(params![search, limit, offset], record)?.collect()
+pub(super) fn page(c: &Connection, search: &str, order: UserOrder, slice: Slice) -> Result<Page<UserRecord>> {
+    let order = match order {
+        UserOrder::Email => "email NULLS LAST, id",
+        UserOrder::LastSeen => "last_seen DESC, id",
+    };
+    // Without a search the pages come from the order's index.
+    let condition = if search.is_empty() {
+        "?1 = ''"
+    } else {
+        "instr(lower(id), lower(?1)) OR instr(lower(email), lower(?1)) OR instr(lower(name), lower(?1))"
+    };
+    let total: i64 = c
+        .prepare_cached(&format!("SELECT count(*) FROM users WHERE {condition}"))?
+        .query_row([search], |row| row.get(0))?;
+    let mut query =
+        c.prepare_cached(&format!("{SELECT} WHERE {condition} ORDER BY {order} LIMIT ?2 OFFSET ?3"))?;
+    let offset = i64::try_from(slice.offset).unwrap_or(i64::MAX);
+    let items = query.query_and_then(params![search, slice.limit, offset], record)?.collect::<Result<_>>()?;
+    Ok(Page { items, total: total.unsigned_abs() })
 }
 
 fn exists(c: &Connection, id: &str) -> Result<bool> {

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use doorward::clock::{Clock, ManualClock, Timestamp};
-use doorward::store::known::{Confirm, Known, KnownSession, Standing};
+use doorward::store::activity::{Activity, ActivityFilter};
+use doorward::store::known::{Confirm, Known, KnownSession, KnownToken, Standing, TokenStanding};
+use doorward::store::page::{Page, Slice};
+use doorward::store::rate::{Limit, Taken};
+use doorward::store::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use doorward::store::{
-    Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserRecord,
+    Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserOrder, UserRecord,
 };
 use tokio::sync::{RwLock, mpsc};
 
@@ -22,6 +26,8 @@ const IDLE: Option<Duration> = Some(Duration::from_secs(3600));
 struct Faulty {
     real: Arc<dyn Store>,
     fails: AtomicBool,
+    /// It has forgotten when tokens end.
+    keeps: AtomicBool,
     /// Answers about sessions that were read and are held back while the test holds this for writing.
     gate: RwLock<()>,
     read: AtomicUsize,
@@ -51,8 +57,8 @@ impl Store for Faulty {
     async fn users_named(&self, name: &str) -> Result<Vec<UserRecord>> {
         self.real()?.users_named(name).await
     }
-    async fn users(&self, search: &str, offset: u64, limit: u32) -> Result<Vec<UserRecord>> {
-        self.real()?.users(search, offset, limit).await
+    async fn users(&self, search: &str, order: UserOrder, slice: Slice) -> Result<Page<UserRecord>> {
+        self.real()?.users(search, order, slice).await
     }
     async fn grant(&self, user: &str, role: &str) -> Result<bool> {
         self.real()?.grant(user, role).await
@@ -78,10 +84,10 @@ impl Store for Faulty {
     async fn sessions_of(&self, user: &str, now: Timestamp) -> Result<Vec<SessionRecord>> {
         self.real()?.sessions_of(user, now).await
     }
-    async fn sessions(&self, offset: u64, limit: u32, now: Timestamp) -> Result<Vec<SessionRecord>> {
-        self.real()?.sessions(offset, limit, now).await
+    async fn sessions(&self, search: &str, slice: Slice, now: Timestamp) -> Result<Page<SessionRecord>> {
+        self.real()?.sessions(search, slice, now).await
     }
-    async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<()> {
+    async fn touch(&self, seen: &[(Used, Timestamp)]) -> Result<()> {
         self.real()?.touch(seen).await
     }
     async fn end_session(&self, id: &SessionId) -> Result<bool> {
@@ -106,6 +112,42 @@ impl Store for Faulty {
     }
     async fn take_handover(&self, digest: &[u8; 32], now: Timestamp) -> Result<Option<Vec<u8>>> {
         self.real()?.take_handover(digest, now).await
+    }
+    async fn put_token(&self, token: &TokenRecord) -> Result<()> {
+        self.real()?.put_token(token).await
+    }
+    async fn token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<TokenRecord>> {
+        let found = match self.real() {
+            Ok(real) => real.token(digest, if self.keeps.load(Ordering::SeqCst) { at(0) } else { now }).await,
+            Err(error) => Err(error),
+        };
+        self.read.fetch_add(1, Ordering::SeqCst);
+        let _open = self.gate.read().await;
+        found
+    }
+    async fn tokens(
+        &self,
+        filter: &TokenFilter,
+        order: TokenOrder,
+        slice: Slice,
+        now: Timestamp,
+    ) -> Result<Page<TokenRecord>> {
+        self.real()?.tokens(filter, order, slice, now).await
+    }
+    async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool> {
+        self.real()?.revoke_token(digest).await
+    }
+    async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {
+        self.real()?.redigest_token(old, new).await
+    }
+    async fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Result<Taken> {
+        self.real()?.take(bucket, limit, want, now).await
+    }
+    async fn note(&self, activity: &[Activity]) -> Result<()> {
+        self.real()?.note(activity).await
+    }
+    async fn activity(&self, filter: &ActivityFilter, slice: Slice) -> Result<Page<Activity>> {
+        self.real()?.activity(filter, slice).await
     }
     async fn sweep(&self, now: Timestamp) -> Result<()> {
         self.real()?.sweep(now).await
@@ -134,6 +176,7 @@ impl Scene {
         let store = Arc::new(Faulty {
             real,
             fails: AtomicBool::new(false),
+            keeps: AtomicBool::new(false),
             gate: RwLock::new(()),
             read: AtomicUsize::new(0),
             changes: Mutex::new(Some(changes)),
@@ -160,6 +203,44 @@ impl Scene {
             Standing::Live(session) => session,
             other => panic!("not live: {other:?}"),
         }
+    }
+
+    /// A token of nobody's, or of somebody's, that ends when it is told to.
+    async fn make(&self, n: u8, owner: Option<&str>, ends: Option<u32>) -> TokenDigest {
+        let digest = TokenDigest::new([n; 32]);
+        let record = TokenRecord {
+            digest,
+            id: None,
+            name: None,
+            email: None,
+            comment: None,
+            hosts: vec!["*".into()],
+            roles: vec![],
+            scopes: vec![],
+            owner: owner.map(str::to_owned),
+            vested: vec![],
+            limit: None,
+            created_at: None,
+            expires_at: ends.map(|ends| at(u64::from(ends))),
+            last_used_at: None,
+        };
+        self.store.real.put_token(&record).await.unwrap();
+        digest
+    }
+
+    async fn token(&self, digest: &TokenDigest) -> TokenStanding {
+        self.known.token(digest, None, self.clock.now()).await
+    }
+
+    async fn there(&self, digest: &TokenDigest) -> Arc<KnownToken> {
+        match self.token(digest).await {
+            TokenStanding::There(token) => token,
+            other => panic!("not there: {other:?}"),
+        }
+    }
+
+    fn confirm_token(&self, token: &KnownToken) -> Confirm {
+        self.known.confirm_token(token, self.clock.now())
     }
 
     fn confirm(&self, session: &KnownSession) -> Confirm {
@@ -394,7 +475,7 @@ async fn an_idle_session_ends_unless_another_replica_saw_it() {
 
     scene.clock.advance(Duration::from_secs(3601));
     let elsewhere = scene.clock.now().minus(Duration::from_secs(30));
-    scene.store.touch(&[(sid(1), elsewhere)]).await.unwrap();
+    scene.store.touch(&[(Used::Session(sid(1)), elsewhere)]).await.unwrap();
     assert_eq!(scene.confirm(&ada), Confirm::Stale);
     let ada = scene.live(1).await;
     assert_eq!(ada.last_seen(), elsewhere);
@@ -496,4 +577,111 @@ async fn two_replicas_and_a_restart() {
     let again = Known::start(file.open().await, GRACE, clock);
     assert!(matches!(again.session(&sid(1), at(6)).await, Standing::Ended));
     assert!(matches!(again.session(&sid(2), at(6)).await, Standing::Live(_)));
+}
+
+#[tokio::test]
+async fn a_token_is_read_once_and_one_that_is_unknown_once_a_second() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, None, Some(60)).await;
+    let token = scene.there(&digest).await;
+    scene.there(&digest).await;
+    assert_eq!((scene.confirm_token(&token), scene.read()), (Confirm::Holds, 1));
+    let unknown = TokenDigest::new([9; 32]);
+    for looks in [2, 2, 3] {
+        if looks == 3 {
+            scene.clock.advance(Duration::from_secs(1));
+        }
+        assert!(matches!(scene.token(&unknown).await, TokenStanding::Absent));
+        assert_eq!(scene.read(), looks);
+    }
+    // A clock set back hides no new token.
+    scene.clock.set(at(4));
+    scene.make(9, None, None).await;
+    scene.there(&unknown).await;
+}
+
+#[tokio::test]
+async fn a_token_ends_by_its_record_whatever_the_store_says() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, None, Some(60)).await;
+    let token = scene.there(&digest).await;
+    scene.clock.set(at(60));
+    assert_eq!(scene.confirm_token(&token), Confirm::Ended);
+    scene.store.keeps.store(true, Ordering::SeqCst);
+    assert!(matches!(scene.token(&digest).await, TokenStanding::Absent));
+}
+
+#[tokio::test]
+async fn many_who_bring_the_same_token_share_one_look() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, None, None).await;
+    let gate = scene.store.gate.write().await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let known = Arc::clone(&scene.known);
+        asking.spawn(async move { known.token(&digest, None, at(5)).await });
+    }
+    eventually(|| scene.read() == 1).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(gate);
+    assert!(asking.join_all().await.iter().all(|standing| matches!(standing, TokenStanding::There(_))));
+    assert_eq!(scene.read(), 1);
+}
+
+#[tokio::test]
+async fn a_revocation_wins_over_a_token_under_way_and_over_the_grace() {
+    let scene = Scene::new(GRACE).await;
+    let (one, two) = (scene.make(1, None, None).await, scene.make(2, None, None).await);
+    let known = scene.there(&two).await;
+    let gate = scene.store.gate.write().await;
+    let asking = {
+        let known = Arc::clone(&scene.known);
+        tokio::spawn(async move { known.token(&one, None, at(5)).await })
+    };
+    eventually(|| scene.read() == 2).await;
+    assert!(scene.store.real.revoke_token(&one).await.unwrap());
+    scene.told(Change::Token(one)).await;
+    drop(gate);
+    assert!(matches!(asking.await.unwrap(), TokenStanding::Absent));
+    // The store goes away: what was revoked before is not let in, what was known goes on, for the grace.
+    scene.told(Change::Silent).await;
+    scene.fail(true);
+    assert_eq!(scene.confirm_token(&known), Confirm::Holds);
+    scene.known.token_changed(&two);
+    assert_eq!(scene.confirm_token(&known), Confirm::Stale);
+    assert!(matches!(scene.token(&two).await, TokenStanding::Unchecked));
+}
+
+#[tokio::test]
+async fn known_tokens_go_on_for_the_grace_and_unknown_ones_do_not() {
+    let scene = Scene::new(GRACE).await;
+    let (one, two) = (scene.make(1, Some("ada"), None).await, scene.make(2, None, None).await);
+    let known = scene.there(&one).await;
+    scene.told(Change::Silent).await;
+    scene.fail(true);
+    scene.clock.advance(GRACE - Duration::from_millis(1));
+    assert_eq!(scene.confirm_token(&known), Confirm::Holds);
+    scene.there(&one).await;
+    assert!(matches!(scene.token(&two).await, TokenStanding::Unchecked));
+    scene.clock.advance(Duration::from_millis(1));
+    assert_eq!(scene.confirm_token(&known), Confirm::Unchecked);
+    assert!(matches!(scene.token(&one).await, TokenStanding::Unchecked));
+}
+
+#[tokio::test]
+async fn a_token_follows_its_owner() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, Some("ada"), None).await;
+    let before = scene.there(&digest).await;
+    scene.store.grant("ada", "ops").await.unwrap();
+    scene.told(Change::User("ada".into())).await;
+    assert_eq!(scene.confirm_token(&before), Confirm::Stale);
+    let after = scene.there(&digest).await;
+    assert_eq!(after.owner.as_ref().unwrap().granted, ["ops"]);
+    scene.store.set_disabled("ada", true).await.unwrap();
+    scene.told(Change::User("ada".into())).await;
+    let disabled = scene.there(&digest).await;
+    assert_eq!(scene.confirm_token(&disabled), Confirm::Ended);
+    let nobodys = scene.make(2, Some("gone"), None).await;
+    assert!(matches!(scene.token(&nobodys).await, TokenStanding::Absent));
 }

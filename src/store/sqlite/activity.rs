@@ -1,0 +1,65 @@
+//! What happened lately.
+
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use super::super::Result;
+use super::super::activity::{Activity, ActivityFilter};
+use super::super::page::{Page, Slice};
+use crate::clock::Timestamp;
+
+/// Lines kept.
+const KEPT: i64 = 50_000;
+
+fn record(row: &Row<'_>) -> Result<Activity> {
+    Ok(Activity {
+        at: Timestamp::from_millis(row.get(0)?),
+        event: row.get(1)?,
+        what: row.get(2)?,
+        who: row.get(3)?,
+        decision_id: row.get(4)?,
+        line: row.get(5)?,
+    })
+}
+
+pub(super) fn note(c: &Connection, activity: &[Activity]) -> Result<()> {
+    let mut insert = c.prepare_cached(
+        "INSERT INTO activity (at, event, what, who, decision_id, line) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for one in activity {
+        insert.execute(params![one.at.millis(), one.event, one.what, one.who, one.decision_id, one.line])?;
+    }
+    Ok(())
+}
+
+pub(super) fn page(c: &Connection, filter: &ActivityFilter, slice: Slice) -> Result<Page<Activity>> {
+    let mut conditions = vec!["true".to_owned()];
+    let mut with: Vec<rusqlite::types::Value> = Vec::new();
+    let exact = [("event", &filter.event), ("what", &filter.what), ("decision_id", &filter.decision_id)];
+    for (column, value) in exact {
+        if let Some(value) = value {
+            with.push(value.clone().into());
+            conditions.push(format!("{column} = ?{}", with.len()));
+        }
+    }
+    if !filter.search.is_empty() {
+        with.push(filter.search.to_ascii_lowercase().into());
+        let n = with.len();
+        conditions.push(format!("(instr(lower(who), ?{n}) OR instr(lower(line), ?{n}))"));
+    }
+    let condition = conditions.join(" AND ");
+    let total: i64 = c
+        .prepare_cached(&format!("SELECT count(*) FROM activity WHERE {condition}"))?
+        .query_row(params_from_iter(&with), |row| row.get(0))?;
+    let (limit, offset) = (slice.limit, i64::try_from(slice.offset).unwrap_or(i64::MAX));
+    let mut query = c.prepare_cached(&format!(
+        "SELECT at, event, what, who, decision_id, line FROM activity WHERE {condition}
+         ORDER BY seq DESC LIMIT {limit} OFFSET {offset}"
+    ))?;
+    let items = query.query_and_then(params_from_iter(&with), record)?.collect::<Result<_>>()?;
+    Ok(Page { items, total: total.unsigned_abs() })
+}
+
+pub(super) fn sweep(c: &Connection) -> Result<()> {
+    c.execute("DELETE FROM activity WHERE seq <= (SELECT max(seq) FROM activity) - ?1", [KEPT])?;
+    Ok(())
+}
