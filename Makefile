@@ -15,7 +15,7 @@ build: ## the programs, for debugging
 # What tests start beside cargo's own: installed when root, else named.
 guests:
 	@tests/tools/need cc=build-essential chromium=chromium chromedriver=chromium-driver
-	@tests/tools/get_traefik.py
+	@tests/tools/get_program.py traefik
 
 test: guests build ## every test: units, integration over real HTTP, real Traefik, a real browser
 	cargo test --workspace --locked --lib --bins --test it --test e2e

@@ -174,7 +174,7 @@ def build():
 
 def get_traefik():
     say("getting Traefik")
-    found = run_tool([ROOT / "tests" / "tools" / "get_traefik.py"], stdout=subprocess.PIPE, text=True).strip()
+    found = run_tool([ROOT / "tests" / "tools" / "get_program.py", "traefik"], stdout=subprocess.PIPE, text=True).strip()
     say(f"  {os.path.relpath(found)}")
     return found
 

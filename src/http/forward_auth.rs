@@ -9,11 +9,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use actix_web::http::uri::PathAndQuery;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
-use super::forwarded::{self, Asked, BadQuestion, Dialect, Presence, Question};
+use super::forwarded::{self, Asked, BadQuestion, Dialect, Line, Presence, Question};
 use super::limits::Refused;
 use super::record::{About, write_down};
 use super::respond::Reply;
@@ -37,6 +38,16 @@ pub async fn nginx(request: HttpRequest, state: Data<State>) -> HttpResponse {
     traced(&request, &state, Dialect::Original).await
 }
 
+/// `/auth/nginx/refusal`: what nginx shows to the client when `auth_request` said no.
+pub async fn nginx_refusal(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    traced(&request, &state, Dialect::Refusal).await
+}
+
+/// `/auth/envoy/…`: Envoy's `ext_authz` over HTTP.
+pub async fn envoy(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    traced(&request, &state, Dialect::Envoy).await
+}
+
 async fn traced(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpResponse {
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     answer(request, state, dialect).instrument(request_span("decision", parent)).await
@@ -46,8 +57,13 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
     let now = state.clock.now();
     let mut reply = Reply::new(state, dialect, state.ids.next(), now);
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-    let asked = match forwarded::read(request.headers(), dialect, peer, &state.config.server.trusted_proxies)
-    {
+    let line = Line {
+        method: request.method().as_str(),
+        target: request.uri().path_and_query().map_or("", PathAndQuery::as_str),
+        scheme: if state.login.wants_https() { Scheme::Https } else { Scheme::Http },
+    };
+    let trusted = &state.config.server.trusted_proxies;
+    let asked = match forwarded::read(request.headers(), line, dialect, peer, trusted) {
         Ok(asked) => asked,
         Err(bad) => return refuse(&reply, peer, &bad),
     };
@@ -161,7 +177,8 @@ fn allow(
         .caller()
         .zip(service)
         .and_then(|(who, service)| who.assertion(service, &reply.state.assertions, reply.now));
-    reply.allowed(permit, who.caller(), assertion, asked.headers)
+    let keeps_authorization = found.is_some_and(Found::ignores_authorization);
+    reply.allowed(permit, who.caller(), assertion, asked.headers, keeps_authorization)
 }
 
 fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse {

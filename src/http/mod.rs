@@ -50,7 +50,7 @@ const MAX_FORM: usize = 64 * 1024;
 ///
 /// | route | for | guard |
 /// | --- | --- | --- |
-/// | `/auth`, `/auth/nginx` | proxies | peer in `server.trusted_proxies` |
+/// | `/auth`, `/auth/nginx`, `/auth/nginx/refusal`, `/auth/envoy/…` | proxies | peer in `server.trusted_proxies` |
 /// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
 /// | `{base}/`, `/userinfo`, `/sessions/…`, `/tokens/…`, `/logout` | the signed-in person | session; forms: CSRF |
@@ -65,6 +65,8 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
         .app_data(web::PayloadConfig::new(MAX_FORM))
         .route("/auth", web::route().to(forward_auth::forwarded))
         .route("/auth/nginx", web::route().to(forward_auth::nginx))
+        .route("/auth/nginx/refusal", web::route().to(forward_auth::nginx_refusal))
+        .route("/auth/envoy/{asked:.*}", web::route().to(forward_auth::envoy))
         .service(only(
             "GET, HEAD, POST",
             web::resource("/authenticate")

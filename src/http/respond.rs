@@ -27,6 +27,9 @@ use crate::policy::target::Target;
 const DECISION_ID: HeaderName = HeaderName::from_static("x-auth-decision-id");
 /// Where nginx finds the login address.
 const AUTH_REDIRECT: HeaderName = HeaderName::from_static("x-auth-redirect");
+/// What Envoy takes from the request before the service gets it
+/// (`envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse`).
+const ENVOY_REMOVE: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 /// Name prefixes of our own cookies: what no service needs to see.
 const OWN_COOKIES: [&str; 3] = ["__Host-doorward", "__Secure-doorward", "doorward"];
 
@@ -52,7 +55,8 @@ impl<'a> Reply<'a> {
         Self { state, id, request_id: None, now, began: Instant::now(), dialect }
     }
 
-    /// 200 with every identity header; empty ones where nobody is known.
+    /// 200 with every identity header; empty ones where nobody is known. `keeps_authorization`: the service reads
+    /// `Authorization` itself, so that it is no credential of the gateway's.
     #[must_use]
     pub fn allowed(
         &self,
@@ -60,17 +64,32 @@ impl<'a> Reply<'a> {
         who: Option<&Caller>,
         assertion: Option<HeaderValue>,
         asked: &HeaderMap,
+        keeps_authorization: bool,
     ) -> HttpResponse {
+        if self.dialect == Dialect::Refusal {
+            return self.changed();
+        }
         let mut builder = self.start(StatusCode::OK);
         let identity = who.map_or(&self.state.nobody, |who| &who.headers);
         for (name, value) in identity.iter() {
             builder.insert_header((name, value));
         }
         builder.insert_header((ASSERTION, assertion.unwrap_or_else(|| HeaderValue::from_static(""))));
-        if self.state.config.forward_auth.strip_credentials
-            && let Some(rest) = cookie::without(asked, &OWN_COOKIES)
-        {
-            builder.insert_header((header::COOKIE, rest));
+        if self.state.config.forward_auth.strip_credentials {
+            let cookie = cookie::without(asked, &OWN_COOKIES);
+            if self.dialect == Dialect::Envoy {
+                // It keeps of the client's headers what it is not told to remove.
+                let gone = match (keeps_authorization, cookie.is_some()) {
+                    (false, false) => "authorization,cookie",
+                    (false, true) => "authorization",
+                    (true, false) => "cookie",
+                    (true, true) => "",
+                };
+                builder.insert_header((ENVOY_REMOVE, HeaderValue::from_static(gone)));
+            }
+            if let Some(rest) = cookie {
+                builder.insert_header((header::COOKIE, rest));
+            }
         }
         builder.body("OK")
     }
@@ -123,7 +142,7 @@ impl<'a> Reply<'a> {
         who: Option<&Caller>,
         page: bool,
     ) -> HttpResponse {
-        if page && self.dialect == Dialect::Forwarded && self.state.login.own_host().is_some() {
+        if page && self.dialect != Dialect::Original && self.state.login.own_host().is_some() {
             return self.forbidden_page(target, reason, who);
         }
         let message = match reason {
@@ -208,6 +227,13 @@ impl<'a> Reply<'a> {
         self.start(self.nginx_or(StatusCode::SERVICE_UNAVAILABLE))
             .insert_header((header::RETRY_AFTER, HeaderValue::from_static("2")))
             .json(self.error_body("unavailable", message))
+    }
+
+    /// 503: refused a moment ago, and not any more. What a client is shown instead of a page is never 2xx.
+    fn changed(&self) -> HttpResponse {
+        self.start(StatusCode::SERVICE_UNAVAILABLE)
+            .insert_header((header::RETRY_AFTER, HeaderValue::from_static("1")))
+            .json(self.error_body("unavailable", "the answer has changed; ask again"))
     }
 
     /// nginx's `auth_request` knows 200, 401 and 403 alone, and answers 500 to its client for anything else.

@@ -41,6 +41,8 @@ class Answer:
 
 
 class Browser:
+    tls = None  # an ssl.SSLContext that knows the site's certificate
+
     def __init__(self):
         self.jar = {}  # (host, name) -> (value, path)
         self.seen = []  # every URL asked for, in order
@@ -80,7 +82,10 @@ class Browser:
         cookies += [sent.pop("Cookie")] if "Cookie" in sent else []
         if cookies:
             sent["Cookie"] = "; ".join(cookies)
-        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=30)
+        if parts.scheme == "https":
+            connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=30, context=self.tls)
+        else:
+            connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=30)
         try:
             connection.request(method, path + (f"?{parts.query}" if parts.query else ""), body, sent)
             response = connection.getresponse()

@@ -120,7 +120,14 @@ fn every_identity_header_is_in_every_list_to_copy() {
         .filter_map(|part| part.split('"').next())
         .collect();
     assert_eq!(headers.len(), 8);
-    for page in ["README.md", "docs/traefik.md"] {
+    for page in [
+        "README.md",
+        "docs/proxies/traefik.md",
+        "deployment/traefik/dynamic/doorward.yaml",
+        "deployment/nginx/doorward.conf",
+        "deployment/caddy/Caddyfile",
+        "deployment/envoy/envoy.yaml",
+    ] {
         let text = read(page).to_lowercase();
         for header in &headers {
             assert!(text.contains(header), "{page} does not name {header}");

@@ -58,6 +58,10 @@ const POST: &[&str] = &["POST"];
 const TABLE: &[Row] = &[
     row("/auth", "/auth", ALL, [302, 200, 403], 0),
     row("/auth/nginx", "/auth/nginx", ALL, [401, 200, 403], 0),
+    row("/auth/nginx/refusal", "/auth/nginx/refusal", ALL, [302, 503, 403], 0),
+    // The method asked about is the request's own.
+    row("/auth/envoy/{asked:.*}", "/auth/envoy/x", READ, [302, 200, 403], 0),
+    row("/auth/envoy/{asked:.*}", "/auth/envoy/x", &["POST", "PUT", "DELETE", "OPTIONS"], [401, 200, 403], 0),
     row("/authenticate", "/authenticate", &["GET", "HEAD", "POST"], [401, 200, 403], 405),
     row("/authorize", "/authorize", POST, [400, 400, 403], 405),
     row("/access/v1/evaluation", "/access/v1/evaluation", POST, [400, 400, 403], 405),
@@ -171,13 +175,15 @@ fn written() -> BTreeSet<String> {
 
 async fn status(client: &Client, world: &World, method: &str, path: &str, cookies: &str) -> u16 {
     let method = Method::from_bytes(method.as_bytes()).unwrap();
+    // Envoy's question is the request itself.
+    let host = if path.starts_with("/auth/envoy/") { "app.example.test" } else { "auth.example.test" };
     let mut request = client
         .request(method, world.gateway.at(path))
-        .header("host", "auth.example.test")
+        .header("host", host)
         .header("x-forwarded-for", "203.0.113.9")
         .header("x-forwarded-proto", "https")
         .header("accept", "text/html");
-    if !matches!(path, "/auth" | "/auth/nginx") {
+    if path != "/auth" && !path.starts_with("/auth/") {
         request = request.header("x-forwarded-host", "auth.example.test");
     } else {
         request = request

@@ -1,8 +1,8 @@
 //! What a proxy asks: forwarding headers from a trusted peer, read in one dialect, into one question.
 //!
-//! Strict on purpose. Each header of the dialect must be there exactly once; there is no fallback to `Host`,
-//! to the request's own line, or to GET, because every one of those is the client's to choose. All headers
-//! are looked at in one pass; nothing here asks twice.
+//! Strict on purpose. Each header of the dialect must be there exactly once; where the dialect is headers, there
+//! is no fallback to `Host`, to the request's own line, or to GET, because every one of those is the client's to
+//! choose. All headers are looked at in one pass; nothing here asks twice.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,10 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 use crate::policy::Upgrade;
-use crate::policy::target::{Host, Target, TargetError};
+use crate::policy::target::{Host, Scheme, Target, TargetError};
+
+/// What Envoy is told as `path_prefix`: the original path follows it.
+pub const ENVOY_PREFIX: &str = "/auth/envoy";
 
 /// Which proxy speaks. The route says so, never the request: a client can send any header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,21 @@ pub enum Dialect {
     Forwarded,
     /// nginx `auth_request`: `X-Original-URL` and `X-Original-Method`, and nothing else.
     Original,
+    /// nginx once more, after a refusal: the same question, but the answer goes to the client, in full and never 2xx.
+    Refusal,
+    /// Envoy `ext_authz` over HTTP: method, host and path are the request's own, below [`ENVOY_PREFIX`].
+    Envoy,
+}
+
+/// The line of the request itself, which [`Dialect::Envoy`] alone reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// As it came.
+    pub method: &'a str,
+    /// Path and query, as they came.
+    pub target: &'a str,
+    /// Taken where Envoy was not told to hand on `X-Forwarded-Proto`: the external URL's.
+    pub scheme: Scheme,
 }
 
 /// What is asked.
@@ -126,6 +144,7 @@ struct Lines<'a> {
     method: Presence<'a>,
     proto: Presence<'a>,
     host: Presence<'a>,
+    own_host: Presence<'a>,
     uri: Presence<'a>,
     original_url: Presence<'a>,
     original_method: Presence<'a>,
@@ -148,13 +167,9 @@ impl<'a> Lines<'a> {
         for (name, value) in headers {
             match name.as_str() {
                 "x-forwarded-method" => lines.method.add(value),
-                "x-forwarded-proto" => {
-                    lines.proto.add(value);
-                    if [b"ws".as_slice(), b"wss"].iter().any(|ws| value.as_bytes().eq_ignore_ascii_case(ws)) {
-                        lines.opens_websocket();
-                    }
-                }
+                "x-forwarded-proto" => lines.proto.add(value),
                 "x-forwarded-host" => lines.host.add(value),
+                "host" => lines.own_host.add(value),
                 "x-forwarded-uri" => lines.uri.add(value),
                 "x-forwarded-for" => lines.forwarded_for.push(value),
                 "x-original-url" => lines.original_url.add(value),
@@ -224,6 +239,7 @@ impl<'a> Lines<'a> {
 /// [`BadQuestion`]: the peer may not ask, or what it asks cannot be read in exactly one way.
 pub fn read<'a>(
     headers: &'a HeaderMap,
+    line: Line<'_>,
     dialect: Dialect,
     peer: IpAddr,
     trusted: &[IpNet],
@@ -231,10 +247,14 @@ pub fn read<'a>(
     if !is_trusted(peer, trusted) {
         return Err(BadQuestion::Untrusted);
     }
-    let lines = Lines::read(headers)?;
+    let mut lines = Lines::read(headers)?;
+    if dialect == Dialect::Forwarded && lines.proto.bytes().is_some_and(is_websocket) {
+        lines.opens_websocket();
+    }
     let question = match dialect {
         Dialect::Forwarded => forwarded_question(&lines)?,
-        Dialect::Original => original_question(&lines)?,
+        Dialect::Original | Dialect::Refusal => original_question(&lines)?,
+        Dialect::Envoy => envoy_question(&lines, line)?,
     };
     let method = match &question {
         Question::Route(target) => target.method(),
@@ -281,6 +301,21 @@ fn original_question(lines: &Lines<'_>) -> Result<Question, BadQuestion> {
     let rest = rest.get(3..).unwrap_or_default();
     let (host, uri) = split_before(rest, b"/").ok_or(TargetError::Relative)?;
     Ok(Question::Route(Target::parse(method, scheme, host, uri)?))
+}
+
+fn envoy_question(lines: &Lines<'_>, line: Line<'_>) -> Result<Question, BadQuestion> {
+    let host = lines.own_host.required("Host")?;
+    // What a client says as its scheme Envoy replaces (`use_remote_address`), so it is right or not there at all.
+    let proto = match lines.proto {
+        Presence::Absent => line.scheme.as_str().as_bytes(),
+        proto => proto.required("X-Forwarded-Proto")?,
+    };
+    let uri = line.target.strip_prefix(ENVOY_PREFIX).ok_or(TargetError::Relative)?;
+    Ok(Question::Route(Target::parse(line.method.as_bytes(), proto, host, uri.as_bytes())?))
+}
+
+fn is_websocket(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"ws") || scheme.eq_ignore_ascii_case(b"wss")
 }
 
 fn split_before<'a>(text: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {

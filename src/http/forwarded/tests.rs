@@ -29,6 +29,10 @@ fn fa(without: &str, more: &[(&'static str, &'static str)]) -> HeaderMap {
     headers(&lines)
 }
 
+/// What the dialects of headers never look at.
+const NO_LINE: Line<'static> =
+    Line { method: "DELETE", target: "/auth/envoy/of-the-line", scheme: Scheme::Http };
+
 fn proxy() -> IpAddr {
     "10.0.0.1".parse().unwrap()
 }
@@ -38,7 +42,7 @@ fn trusted() -> Vec<IpNet> {
 }
 
 fn ask(map: &HeaderMap) -> Result<Asked<'_>, BadQuestion> {
-    read(map, Dialect::Forwarded, proxy(), &trusted())
+    read(map, NO_LINE, Dialect::Forwarded, proxy(), &trusted())
 }
 
 fn target(map: &HeaderMap) -> String {
@@ -51,9 +55,9 @@ fn target(map: &HeaderMap) -> String {
 #[test]
 fn only_the_proxy_may_ask() {
     let map = fa("", &[]);
-    let stranger = read(&map, Dialect::Forwarded, "10.9.9.9".parse().unwrap(), &trusted());
+    let stranger = read(&map, NO_LINE, Dialect::Forwarded, "10.9.9.9".parse().unwrap(), &trusted());
     assert_eq!(stranger.unwrap_err(), BadQuestion::Untrusted);
-    let mapped = read(&map, Dialect::Forwarded, "::ffff:10.0.0.1".parse().unwrap(), &trusted());
+    let mapped = read(&map, NO_LINE, Dialect::Forwarded, "::ffff:10.0.0.1".parse().unwrap(), &trusted());
     assert!(mapped.is_ok());
 }
 
@@ -114,7 +118,7 @@ fn nginx_speaks_its_own_dialect_alone() {
         ("x-forwarded-host", "other.example.test"),
         ("x-forwarded-method", "GET"),
     ]);
-    let asked = read(&map, Dialect::Original, proxy(), &trusted()).unwrap();
+    let asked = read(&map, NO_LINE, Dialect::Original, proxy(), &trusted()).unwrap();
     let Question::Route(target) = asked.question else { panic!("no route") };
     assert_eq!(
         (target.method(), target.url().as_str()),
@@ -124,7 +128,7 @@ fn nginx_speaks_its_own_dialect_alone() {
         ["/admin", "https:/app.example.test/", "https://app.example.test", "https://u@app.example.test/"]
     {
         let map = headers(&[("x-original-url", url), ("x-original-method", "GET")]);
-        assert!(read(&map, Dialect::Original, proxy(), &trusted()).is_err(), "{url}");
+        assert!(read(&map, NO_LINE, Dialect::Original, proxy(), &trusted()).is_err(), "{url}");
     }
 }
 
@@ -249,4 +253,58 @@ fn a_websocket_is_known_by_what_proxies_leave_of_its_handshake() {
     assert_eq!(upgrade("https", &[("upgrade", "WebSocket")]), (true, false));
     assert_eq!(upgrade("https", &[("sec-websocket-key", "eA==")]), (true, false));
     assert_eq!(upgrade("https", &[("upgrade", "h2c")]), (false, false));
+}
+
+fn envoy(target: &str, lines: &[(&str, &str)]) -> Result<String, BadQuestion> {
+    let map = headers(lines);
+    let line = Line { method: "PUT", target, scheme: Scheme::Https };
+    match read(&map, line, Dialect::Envoy, proxy(), &trusted())?.question {
+        Question::Route(target) => Ok(format!("{} {} {}", target.method(), target.url(), target.path())),
+        Question::WholeHost(_) => panic!("Envoy never asks about a whole host"),
+    }
+}
+
+#[test]
+fn envoy_asks_by_the_request_itself() {
+    let host = ("host", "app.example.test:8443");
+    assert_eq!(
+        envoy("/auth/envoy/a%20b?c=/d", &[host]).unwrap(),
+        "PUT https://app.example.test:8443/a%20b?c=/d /a b"
+    );
+    assert_eq!(envoy("/auth/envoy/", &[host]).unwrap(), "PUT https://app.example.test:8443/ /");
+    let plain = envoy("/auth/envoy/x", &[("host", "app.example.test"), ("x-forwarded-proto", "http")]);
+    assert_eq!(plain.unwrap(), "PUT http://app.example.test/x /x");
+    // The other families are a client's to choose.
+    let spoofed = [
+        host,
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-host", "evil.test"),
+        ("x-forwarded-uri", "/public/x"),
+        ("x-original-url", "https://evil.test/public/x"),
+        ("x-original-method", "GET"),
+        ("x-envoy-original-path", "/public/x"),
+        ("forwarded", "host=evil.test;proto=http"),
+    ];
+    assert_eq!(
+        envoy("/auth/envoy/admin", &spoofed).unwrap(),
+        "PUT https://app.example.test:8443/admin /admin"
+    );
+}
+
+#[test]
+fn envoy_is_read_as_strictly() {
+    let host = ("host", "app.example.test");
+    assert_eq!(envoy("/auth/envoy/x", &[]), Err(BadQuestion::Missing("Host")));
+    assert_eq!(envoy("/auth/envoy/x", &[host, host]), Err(BadQuestion::Repeated("Host")));
+    let proto = ("x-forwarded-proto", "https");
+    assert_eq!(
+        envoy("/auth/envoy/x", &[host, proto, proto]),
+        Err(BadQuestion::Repeated("X-Forwarded-Proto"))
+    );
+    // Envoy joins what it has more than once.
+    assert!(envoy("/auth/envoy/x", &[host, ("x-forwarded-proto", "https,http")]).is_err());
+    assert_eq!(envoy("/auth/envoy/x", &[host, ("x_auth_user", "root")]), Err(BadQuestion::Alias));
+    for target in ["/auth/envoyx", "/auth/envoy", "/%61uth/envoy/x", "/x", "/auth/envoy*", "/auth/envoy/#"] {
+        assert!(envoy(target, &[host]).is_err(), "{target}");
+    }
 }

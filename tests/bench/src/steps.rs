@@ -14,12 +14,12 @@ use actix_web::test::TestRequest;
 use actix_web::web::Data;
 use anyhow::{Context as _, anyhow, ensure};
 use doorward::clock::SystemClock;
-use doorward::http::forwarded::{self, Dialect};
+use doorward::http::forwarded::{self, Dialect, Line};
 use doorward::http::state::State;
 use doorward::http::{callers::Recognised, forward_auth};
 use doorward::policy::Policy;
 use doorward::policy::decision::{Caller, Decision, Subject};
-use doorward::policy::target::Target;
+use doorward::policy::target::{Scheme, Target};
 use doorward::server::{self, Running};
 
 use crate::gateway;
@@ -105,6 +105,7 @@ fn read(request: &HttpRequest) -> Step {
         let headers: &HeaderMap = request.headers();
         let _ = black_box(forwarded::read(
             black_box(headers),
+            Line { method: "GET", target: "/auth", scheme: Scheme::Https },
             Dialect::Forwarded,
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             &trusted,
