@@ -37,8 +37,8 @@ use crate::identity::session::SessionCookies;
 use crate::identity::user_id::UserIds;
 use crate::policy::Policy;
 use crate::policy::live::{LivePolicy, Reload, Watch};
-use crate::store;
 use crate::store::known::Known;
+use crate::store::{self, RecordKeys, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// How long requests in flight may take when the process was asked to stop.
@@ -194,9 +194,9 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let now = clock.now();
     let policy = Arc::new(policy(&config)?);
     warn_of(&policy.load());
-    let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
-    let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
     let ring = key_ring(&config)?;
+    let store = open_store(&config, &ring).await?;
+    let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
     let cookies = Arc::new(SessionCookies::new(ring, &config));
     let login = ReturnRules::new(&config);
     let issuer = config
@@ -242,6 +242,21 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         audit,
         config,
     })
+}
+
+/// The configured store, with the session keys where they have to be the same: for the server, and for commands
+/// that look into the store themselves.
+///
+/// # Errors
+/// When keys or store cannot be had.
+pub async fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let ring = key_ring(config)?;
+    open_store(config, &ring).await
+}
+
+async fn open_store(config: &Config, ring: &KeyRing) -> anyhow::Result<Arc<dyn Store>> {
+    let keys = RecordKeys::new(ring.record_keys().iter().copied());
+    store::open(&config.store, &config.data_dir, &keys).await.context("store.url")
 }
 
 /// The policy file, or "every signed-in user" where there is none.

@@ -4,6 +4,7 @@
 //! Compose files pass on what was not set. A `DOORWARD_` variable that means nothing is a fault, as a misspelt key is.
 
 mod keycloak;
+mod redis;
 
 use std::collections::BTreeMap;
 
@@ -14,14 +15,6 @@ use super::table::{Table, Value};
 
 /// Names of other programs' making that a later release reads: refused rather than ignored.
 const LATER_NAMES: &[&str] = &[
-    "REDIS_HOST",
-    "REDIS_PORT",
-    "REDIS_DB",
-    "REDIS_USERNAME",
-    "REDIS_PASSWORD",
-    "REDIS_PASSWORD_FILE",
-    "REDIS_TLS",
-    "REDIS_TLS_SKIP_VERIFY",
     "PEPPER",
     "PEPPER_FILE",
     "ADMIN_USER",
@@ -57,6 +50,7 @@ pub(super) fn apply(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut 
         }
     }
     sections(env, raw, faults);
+    redis::apply(ours(), raw, faults);
     google(env, raw, faults);
     entries(ours(), &PROVIDERS, &mut raw.providers, faults);
     keycloak::apply(env, raw, faults);

@@ -79,7 +79,9 @@ fn an_empty_file_gives_the_defaults() {
         assert_eq!(config.session.idle, Some(Duration::from_secs(3600)));
         assert_eq!(config.session.store_grace, Duration::from_secs(60));
         assert!(config.session.cookie_domain.is_none() && config.session.keys.is_none());
-        assert_eq!(config.store, StoreUrl::Sqlite("/var/lib/doorward/doorward.db".into()));
+        assert!(
+            matches!(&config.store, StoreUrl::Sqlite(at) if at == Path::new("/var/lib/doorward/doorward.db"))
+        );
         assert_eq!(config.forward_auth.user_header_format, UserHeaderFormat::Plain);
         assert!(!config.forward_auth.strip_credentials);
         assert_eq!(config.audit.decisions, AuditDecisions::Denied);
@@ -468,7 +470,7 @@ fn what_may_be_set_can_be_set() {
         config.login.return_hosts,
         ["app.example.com", "localhost:8080", "*.xn--bcher-kva.example", "[::1]:80"]
     );
-    assert_eq!(config.store, StoreUrl::Sqlite("/srv/x.db".into()));
+    assert!(matches!(&config.store, StoreUrl::Sqlite(at) if at == Path::new("/srv/x.db")));
     assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
     assert_eq!(env(&[("DOORWARD_OPS_LISTEN", "none")]).load_with("").unwrap().ops.listen, None);
     for url in [

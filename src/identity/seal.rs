@@ -69,6 +69,7 @@ pub struct KeyRing {
     keys: Vec<Key>,
     pages: [u8; 64],
     csrf: [u8; 32],
+    records: Vec<[u8; 32]>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -97,7 +98,11 @@ impl KeyRing {
         derive(newest, "pages", &mut pages)?;
         derive(newest, "csrf", &mut csrf)?;
         let keys = roots.iter().map(|root| Key::derive(root)).collect::<Result<_, _>>()?;
-        Ok(Self { keys, pages, csrf })
+        let mut records = vec![[0; 32]; roots.len()];
+        for (root, key) in roots.iter().zip(&mut records) {
+            derive(root, "store-records", key)?;
+        }
+        Ok(Self { keys, pages, csrf, records })
     }
 
     /// A new random root key, as a line for the key file.
@@ -120,6 +125,12 @@ impl KeyRing {
     #[must_use]
     pub const fn csrf_key(&self) -> &[u8; 32] {
         &self.csrf
+    }
+
+    /// The keys that sign records in a shared store, one made from each root key, newest first.
+    #[must_use]
+    pub fn record_keys(&self) -> &[[u8; 32]] {
+        &self.records
     }
 
     /// Seals `plain` for one purpose and one audience.

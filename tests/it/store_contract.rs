@@ -2,6 +2,7 @@
 
 mod embedded;
 mod known;
+mod redis;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -455,3 +456,4 @@ macro_rules! contract {
 }
 
 contract!(sqlite, super::embedded::File::new());
+contract!(redis_server, super::redis::Server::new());
