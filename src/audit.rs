@@ -57,8 +57,12 @@ pub struct Decision<'a> {
     pub path: Option<&'a str>,
     /// Who asked.
     pub user_id: Option<&'a str>,
+    /// What their API token is called.
+    pub token_name: Option<&'a str>,
     /// How they proved it.
     pub auth_method: Option<&'a str>,
+    /// Whose credential it was, where a service asked about somebody else.
+    pub asked_by: Option<&'a str>,
     /// The client's address.
     pub client: Option<IpAddr>,
     /// The proxy's request id, if it sent one.

@@ -29,6 +29,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::fault::{Fault, Faults};
+pub use self::parse::{host, host_name};
 pub use self::store::{HostPort, RedisPlace, RedisTls, RedisUrl, StoreUrl};
 use crate::clock::Timestamp;
 

@@ -1,6 +1,6 @@
 //! What the texts of a configuration stand for. Pure: text in; the value, or what to write instead, out.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -159,9 +159,22 @@ pub(super) fn path_prefix(text: &str) -> Result<String, String> {
 }
 
 /// A host name in its canonical form: lower-case A-labels. Addresses are not names.
-pub(super) fn host_name(text: &str) -> Option<String> {
+#[must_use]
+pub fn host_name(text: &str) -> Option<String> {
     let ascii = idna::domain_to_ascii_strict(text).ok().filter(|name| !name.is_empty())?;
     matches!(Host::parse(&ascii), Ok(Host::Domain(_))).then_some(ascii)
+}
+
+/// A host name or address (`10.0.0.7`, `[::1]`) without a port, in its canonical form.
+#[must_use]
+pub fn host(text: &str) -> Option<String> {
+    match text.strip_prefix('[') {
+        Some(rest) => Some(format!("[{}]", rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?)),
+        None => match text.parse::<Ipv4Addr>() {
+            Ok(address) => Some(address.to_string()),
+            Err(_) => host_name(text),
+        },
+    }
 }
 
 /// `host`, `host:port`, `*.host`: a host beside the gateway's own, canonical.
@@ -200,14 +213,7 @@ pub(super) fn host_port(text: &str) -> Option<String> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (text, None),
     };
-    let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => format!("[{}]", address.parse::<Ipv6Addr>().ok()?),
-        None => match host.parse::<IpAddr>() {
-            Ok(IpAddr::V4(address)) => address.to_string(),
-            Ok(IpAddr::V6(_)) => return None,
-            Err(_) => host_name(host)?,
-        },
-    };
+    let host = self::host(host)?;
     let Some(port) = port else { return Some(host) };
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     let port = port.parse::<u16>().ok().filter(|port| digits && *port > 0)?;

@@ -165,6 +165,10 @@ pub(super) fn required<T>(
 
 pub(super) fn id(text: &str) -> Result<String, String> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text == "token" {
+        // `token/…` is the user id of an API token.
+        return Err("\"token\" is taken by API tokens; write another name".to_owned());
+    }
     if (1..=32).contains(&text.len()) && text.bytes().all(fine) {
         return Ok(text.to_owned());
     }

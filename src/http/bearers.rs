@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use super::caller::Caller;
+use super::who::Unchecked;
 use crate::clock::Timestamp;
 use crate::config::UserHeaderFormat;
 use crate::identity::bearer::{Digest, Issuers, Verdict, Verified, digest_of};
@@ -34,8 +35,8 @@ pub enum Brought {
     Known(Arc<Bearer>),
     /// It is not valid, for this reason; for the log.
     Wrong(&'static str),
-    /// Whether it is valid could not be found out, for this reason; for the log.
-    Unchecked(String),
+    /// Whether it is valid could not be found out.
+    Unchecked(Unchecked),
 }
 
 /// Recognises callers by their bearer token.
@@ -66,7 +67,7 @@ impl Bearers {
         let verified = match self.issuers.check(token, &digest, now).await {
             Verdict::Valid(verified) => verified,
             Verdict::Wrong(why) => return Brought::Wrong(why),
-            Verdict::Unchecked(why) => return Brought::Unchecked(why),
+            Verdict::Unchecked(why) => return Brought::Unchecked(Unchecked::Issuer(why)),
         };
         if let Some(seen) = self.remembered.get(&digest)
             && Arc::ptr_eq(&seen.verified, &verified)
@@ -79,7 +80,7 @@ impl Bearers {
             return Brought::Wrong("its sub looks like the id of somebody of another issuer");
         };
         let Some(person) = self.known.person(&user_id, now).await else {
-            return Brought::Unchecked("the store does not answer".to_owned());
+            return Brought::Unchecked(Unchecked::Store);
         };
         if person.disabled {
             return Brought::Wrong("the user is disabled");
@@ -97,18 +98,7 @@ impl Bearers {
 }
 
 fn identity_of(user_id: String, verified: &Verified, person: &KnownUser, policy: &Policy) -> Identity {
-    let named = |roles: &[String]| -> Vec<String> {
-        roles.iter().filter(|role| policy.knows_role(role)).cloned().collect()
-    };
-    let mut claimed = named(&verified.roles);
-    if !policy.names_roles() && claimed.iter().map(|role| role.len() + 1).sum::<usize>() > MAX_ROLES {
-        tracing::warn!(
-            user = user_id,
-            roles = claimed.len(),
-            "the token's roles do not fit into a header and no policy names them: none are kept"
-        );
-        claimed.clear();
-    }
+    let claimed = fit_for_headers(&user_id, verified.roles.iter(), policy);
     let roles = policy.roles(&Facts {
         provider: &verified.issuer,
         email: verified.email.as_deref(),
@@ -127,4 +117,22 @@ fn identity_of(user_id: String, verified: &Verified, person: &KnownUser, policy:
         roles,
         expires_at: verified.expires_at,
     }
+}
+
+/// Of a token's roles those that are sent on: see [`MAX_ROLES`].
+pub(super) fn fit_for_headers<'a>(
+    user_id: &str,
+    roles: impl Iterator<Item = &'a String>,
+    policy: &Policy,
+) -> Vec<String> {
+    let mut roles: Vec<String> = roles.filter(|role| policy.knows_role(role)).cloned().collect();
+    if !policy.names_roles() && roles.iter().map(|role| role.len() + 1).sum::<usize>() > MAX_ROLES {
+        tracing::warn!(
+            user = user_id,
+            roles = roles.len(),
+            "the token's roles do not fit into a header and no policy names them: none are kept"
+        );
+        roles.clear();
+    }
+    roles
 }

@@ -57,9 +57,10 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
         Question::WholeHost(host) => {
             let whole = policy.whole_host(host);
             let who = identify(state, &asked, host, &policy, whole.ignores_authorization(), now).await;
+            let on = Some(host.as_str());
             let who =
-                if whole.is_public() && !whole.is_meant(who.to_policy()) { Who::Anonymous } else { who };
-            let decision = whole.decide(who.to_policy());
+                if whole.is_public() && !whole.is_meant(who.to_policy(on)) { Who::Anonymous } else { who };
+            let decision = whole.decide(who.to_policy(on));
             return conclude(&reply, &asked, None, None, &who, decision);
         }
     };
@@ -70,8 +71,9 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
     let found = policy.find(policy::Question { target, preflight: asked.preflight, upgrade: asked.upgrade });
     let who = identify(state, &asked, target.host(), &policy, found.ignores_authorization(), now).await;
     // Nobody is turned away from what is public, and a token for others tells this service nothing.
-    let who = if found.is_public() && !found.is_meant(who.to_policy()) { Who::Anonymous } else { who };
-    let decision = found.decide(who.to_policy());
+    let on = Some(target.host().as_str());
+    let who = if found.is_public() && !found.is_meant(who.to_policy(on)) { Who::Anonymous } else { who };
+    let decision = found.decide(who.to_policy(on));
     conclude(&reply, &asked, Some(target), Some(&found), &who, decision)
 }
 
@@ -104,6 +106,7 @@ fn conclude(
             Question::WholeHost(host) => host.as_str(),
         }),
         path: target.map(Target::path),
+        asked_by: None,
         client: asked.client,
         request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
         began: reply.began,
@@ -116,7 +119,7 @@ fn conclude(
         Decision::Invalid => reply.invalid_credential(),
         Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.navigation),
         Decision::Unreadable => reply.bad_request("the path can be read in more than one way"),
-        Decision::Unavailable => reply.unavailable(),
+        Decision::Unavailable => reply.unavailable(who),
     }
 }
 
@@ -155,7 +158,9 @@ fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse 
             host: None,
             path: None,
             user_id: None,
+            token_name: None,
             auth_method: None,
+            asked_by: None,
             client: Some(client),
             request_id: None,
         };

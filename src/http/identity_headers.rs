@@ -8,13 +8,13 @@ use actix_web::web::Bytes;
 use serde_json::json;
 
 use crate::config::UserHeaderFormat;
-use crate::identity::Identity;
+use crate::identity::{Identity, Method};
 
-/// The e-mail, else the subject.
+/// The e-mail, else the subject; of an API token its name, else the e-mail, else its user id.
 pub const USER: HeaderName = HeaderName::from_static("x-auth-user");
 /// The stable id.
 pub const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
-/// The verified e-mail.
+/// The verified e-mail; of an API token that of whom to ask about it.
 pub const EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
 /// The display name, percent-encoded UTF-8.
 pub const NAME: HeaderName = HeaderName::from_static("x-auth-name");
@@ -39,7 +39,11 @@ impl IdentityHeaders {
     pub fn of(who: &Identity, format: UserHeaderFormat) -> Self {
         let email = who.email.as_deref().unwrap_or_default();
         let user = match format {
-            UserHeaderFormat::Plain => fit(if email.is_empty() { &who.subject } else { email }),
+            UserHeaderFormat::Plain => fit(match who.method {
+                Method::Token => who.name.as_deref().or(who.email.as_deref()).unwrap_or(&who.user_id),
+                _ if email.is_empty() => &who.subject,
+                _ => email,
+            }),
             UserHeaderFormat::Json => fit(&user_json(who)),
         };
         Self::side_by_side(&[
@@ -129,7 +133,6 @@ fn user_json(who: &Identity) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Method;
 
     fn jurgen() -> Identity {
         Identity {

@@ -18,6 +18,7 @@ mod record;
 pub mod respond;
 pub mod state;
 pub mod static_files;
+pub mod tokens;
 pub mod visit;
 pub mod who;
 pub mod whois;

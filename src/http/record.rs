@@ -22,6 +22,8 @@ pub(super) struct About<'a> {
     pub(super) host: Option<&'a str>,
     /// Never with the query.
     pub(super) path: Option<&'a str>,
+    /// Who asked about somebody else ([`Who::Other`]).
+    pub(super) asked_by: Option<&'a str>,
     /// The client's address.
     pub(super) client: IpAddr,
     /// The proxy's request id, if it sent one.
@@ -39,7 +41,7 @@ pub(super) fn write_down(
     decision: &Decision,
 ) {
     let outcome = outcome_of(decision, who);
-    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy()));
+    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy(about.host)));
     state.metrics.decision(outcome, about.began.elapsed());
     Span::current().record("decision_id", about.id.as_str()).record("outcome", outcome.as_str());
     if !state.audit.wants(outcome) && shadow.is_none() {
@@ -58,7 +60,15 @@ pub(super) fn write_down(
         host: about.host,
         path: about.path,
         user_id: who.caller().map(|who| who.identity.user_id.as_str()),
-        auth_method: who.caller().map(|who| who.identity.method.as_str()),
+        token_name: match who {
+            Who::Token(who) => who.caller.identity.name.as_deref(),
+            _ => None,
+        },
+        auth_method: match who {
+            Who::Other(_) => None,
+            who => who.caller().map(|who| who.identity.method.as_str()),
+        },
+        asked_by: about.asked_by,
         client: Some(about.client),
         request_id: about.request_id,
     };

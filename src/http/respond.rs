@@ -15,7 +15,9 @@ use super::identity_headers::{ASSERTION, percent_encode};
 use super::pages::{Forbidden, Href, Page};
 use super::state::State;
 use super::visit::REQUEST_ID;
+use super::who::{Unchecked, Who};
 use crate::clock::Timestamp;
+use crate::config::StoreUrl;
 use crate::identity::ids::DecisionId;
 use crate::policy::decision::{Permit, Reason};
 use crate::policy::target::Target;
@@ -128,6 +130,7 @@ impl<'a> Reply<'a> {
             Reason::MissingRole(_) => "forbidden: a role is missing",
             Reason::MissingPermission(_) => "forbidden: a permission is missing",
             Reason::WrongAudience => "forbidden: the token is not meant for this service",
+            Reason::WrongHost => "forbidden for host",
             Reason::WrongOrigin => "forbidden: this origin may not open a WebSocket here",
         };
         self.start(StatusCode::FORBIDDEN).json(self.error_body("forbidden", message))
@@ -166,10 +169,17 @@ impl<'a> Reply<'a> {
 
     /// 503: could not be checked. No cookie is touched, so nobody is signed out by an outage.
     #[must_use]
-    pub fn unavailable(&self) -> HttpResponse {
+    pub fn unavailable(&self, who: &Who) -> HttpResponse {
+        let store_is_redis = !matches!(self.state.config.store, StoreUrl::Sqlite(_));
+        let message = match who {
+            Who::Unchecked(Unchecked::Store) if store_is_redis => {
+                "redis unavailable: the credential cannot be checked right now"
+            }
+            _ => "the credential cannot be checked right now",
+        };
         self.start(self.nginx_or(StatusCode::SERVICE_UNAVAILABLE))
             .insert_header((header::RETRY_AFTER, HeaderValue::from_static("2")))
-            .json(self.error_body("unavailable", "the credential cannot be checked right now"))
+            .json(self.error_body("unavailable", message))
     }
 
     /// nginx's `auth_request` knows 200, 401 and 403 alone, and answers 500 to its client for anything else.

@@ -8,6 +8,7 @@ use super::callers::Callers;
 use super::identity_headers::IdentityHeaders;
 use super::login::return_to::ReturnRules;
 use super::pages::Pages;
+use super::tokens::Tokens;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -39,8 +40,10 @@ pub struct State {
     pub cookies: Arc<SessionCookies>,
     /// Recognises callers by them.
     pub callers: Callers,
-    /// Recognises callers by bearer token.
+    /// Recognises callers by bearer token of another issuer.
     pub bearers: Bearers,
+    /// Recognises callers by API token.
+    pub tokens: Tokens,
     /// Who is who, across providers and issuers.
     pub user_ids: UserIds,
     /// Signs identity assertions.

@@ -28,6 +28,10 @@ const CHECKED_FOR: Duration = Duration::from_secs(300);
 /// Tokens remembered. One takes about 1 KB.
 const REMEMBERED: usize = 20_000;
 
+const STRANGER: &str = "it is of no issuer that is configured";
+const NAMESAKE: &str =
+    "it is of no issuer that is configured: one has the same path, and another scheme, host or port";
+
 /// SHA-256 of a token.
 pub type Digest = [u8; 32];
 
@@ -104,6 +108,13 @@ pub fn digest_of(token: &str) -> Digest {
     out
 }
 
+/// Whether a token is one that only its issuer's keys can tell about. Whoever means a JWT is answered about a JWT: nobody
+/// is asked what a broken one might be.
+#[must_use]
+pub fn means_jwt(token: &str) -> bool {
+    token.starts_with("ey") || token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
 impl Issuers {
     /// Builds all; asks nobody.
     ///
@@ -135,6 +146,12 @@ impl Issuers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// Whether anybody can be asked about a token that is no JWT.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        self.all.iter().any(|issuer| issuer.introspection.is_some())
     }
 
     /// Id and health of each.
@@ -170,9 +187,7 @@ impl Issuers {
         if token.len() > MAX_TOKEN {
             return Verdict::Wrong("it is too long");
         }
-        // Whoever means a JWT is answered about a JWT: no issuer is asked what a broken one might be.
-        let means_jwt = token.starts_with("ey") || token.bytes().filter(|byte| *byte == b'.').count() == 2;
-        if !means_jwt {
+        if !means_jwt(token) {
             return self.check_opaque(token, digest, now).await;
         }
         let verdict = self.check_jwt(token, now).await;
@@ -187,9 +202,12 @@ impl Issuers {
             Ok(token) => token,
             Err(why) => return Verdict::Wrong(why),
         };
-        let issuer = token.text("iss");
-        let Some(issuer) = self.all.iter().find(|known| issuer == Some(known.rules.issuer.as_str())) else {
-            return Verdict::Wrong("it is of no issuer that is configured");
+        let iss = token.text("iss");
+        let Some(issuer) = self.all.iter().find(|known| iss == Some(known.rules.issuer.as_str())) else {
+            return Verdict::Wrong(match iss.is_some_and(|iss| self.is_namesake(iss)) {
+                true => NAMESAKE,
+                false => STRANGER,
+            });
         };
         let verified = match issuer.rules.read(&token, now) {
             Ok(verified) => verified,
@@ -201,6 +219,16 @@ impl Issuers {
             Lookup::Unknown => Verdict::Wrong("its issuer publishes no such key"),
             Lookup::Unavailable(error) => Verdict::Unchecked(error.to_string()),
         }
+    }
+
+    /// Whether it is a configured issuer but for scheme, host and port. Keycloak calls itself by whatever name it was
+    /// asked by, unless `KC_HOSTNAME` is set.
+    fn is_namesake(&self, iss: &str) -> bool {
+        fn path(url: &str) -> Option<&str> {
+            let (_, path) = url.split_once("://")?.1.split_once('/')?;
+            (!path.is_empty()).then_some(path)
+        }
+        path(iss).is_some_and(|theirs| self.all.iter().any(|known| path(&known.rules.issuer) == Some(theirs)))
     }
 
     /// Such a token does not say whose it is: every issuer that can be asked is, in order. One that cannot answer

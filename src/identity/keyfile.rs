@@ -42,6 +42,31 @@ impl KeyFile {
         Ok(Some(text))
     }
 
+    /// What it holds; `new` when there is no such file yet, which is kept then. Of several processes that come at once
+    /// one keeps its own, and all get that.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when the folder cannot be written.
+    pub fn read_or_make(&self, new: &str) -> io::Result<String> {
+        if let Some(text) = self.read()? {
+            return Ok(text);
+        }
+        let folder = self.0.parent().unwrap_or_else(|| Path::new("."));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let beside = self.0.with_extension(super::ids::random::<8>().map_err(io::Error::other)?);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        // Written whole under a name of its own, then linked: a link is refused where the name is taken.
+        let linked = file
+            .write_all(new.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::hard_link(&beside, &self.0));
+        fs::remove_file(&beside)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => self.read()?.ok_or_else(|| io::Error::other("it was removed as soon as it was made")),
+        }
+    }
+
     /// Replaces it whole: written beside, synced, then renamed, so that a crash leaves the old or the new.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! WHO IS ASKING? Everything that turns a credential into an [`Identity`], and nothing about what it may do.
 
+pub mod api_token;
 pub mod assertion;
 pub mod bearer;
 pub mod claims;
@@ -55,7 +56,7 @@ pub struct Identity {
     pub provider: String,
     /// `sub` there.
     pub subject: String,
-    /// Only ever a verified e-mail.
+    /// Only ever a verified e-mail; of an API token that of whom to ask about it, as its maker says.
     pub email: Option<String>,
     /// Display name, any Unicode.
     pub name: Option<String>,

@@ -13,6 +13,8 @@ pub enum Caller<'a> {
     Wrong,
     /// One was presented, and whether it is valid could not be found out.
     Unchecked,
+    /// A verified caller, with a credential that is not good on the host asked for.
+    Elsewhere,
     /// A verified caller.
     Known(Subject<'a>),
 }
@@ -69,6 +71,8 @@ pub enum Reason {
     MissingPermission(String),
     /// The caller's token is for other services than this one.
     WrongAudience,
+    /// The caller's token does not list the host.
+    WrongHost,
     /// A WebSocket is opened by a page whose origin the service does not list.
     WrongOrigin,
 }
@@ -80,6 +84,7 @@ impl fmt::Display for Reason {
             Self::MissingRole(roles) => write!(f, "none of the roles {}", roles.join(", ")),
             Self::MissingPermission(permission) => write!(f, "the permission {permission} is missing"),
             Self::WrongAudience => f.write_str("the token is not meant for this service"),
+            Self::WrongHost => f.write_str("the token does not list this host"),
             Self::WrongOrigin => f.write_str("a WebSocket from an origin that the service does not list"),
         }
     }

@@ -148,6 +148,7 @@ fn missing(decision: &Decision, target: &Target) -> Option<String> {
         Decision::Deny(Reason::NoRule) => Some("a rule that covers it".to_owned()),
         Decision::Deny(Reason::MissingRole(roles)) => Some(Access::Roles(roles.clone()).to_string()),
         Decision::Deny(Reason::MissingPermission(permission)) => Some(format!("the permission {permission}")),
+        Decision::Deny(Reason::WrongHost) => Some("a token that lists this host".to_owned()),
         Decision::Deny(Reason::WrongAudience) => Some("a token that is meant for this service".to_owned()),
         Decision::Deny(Reason::WrongOrigin) => Some("an origin that the service lists".to_owned()),
         Decision::Unreadable => Some(match target.ambiguity() {

@@ -217,10 +217,13 @@ impl<'p> Found<'p> {
         self.service.map_or(&[], |service| &service.settings.audiences)
     }
 
-    /// Whether the caller's token, if it says for whom it is, is for this service. One that is not fills no
-    /// identity header of a public target either.
+    /// Whether the caller's token, if it says for whom or where it is, is for this service and host. One that is not
+    /// fills no identity header of a public target either.
     #[must_use]
     pub fn is_meant(&self, caller: Caller<'_>) -> bool {
+        if matches!(caller, Caller::Elsewhere) {
+            return false;
+        }
         let Caller::Known(Subject { audiences: Some(audiences), .. }) = caller else { return true };
         let wanted = self.audiences();
         wanted.is_empty() || audiences.iter().any(|audience| wanted.contains(audience))
@@ -280,7 +283,9 @@ impl<'p> Found<'p> {
         // Rules seldom list OPTIONS, so a client that asks without a credential for what the path allows is
         // told to bring one, as for the path's other methods. Nobody is redirected for an OPTIONS.
         let access = match access {
-            None if self.bare_options && !matches!(caller, Caller::Known(_)) => Some(&Access::Authenticated),
+            None if self.bare_options && !matches!(caller, Caller::Known(_) | Caller::Elsewhere) => {
+                Some(&Access::Authenticated)
+            }
             access => access,
         };
         judge(access, fits, caller)
@@ -314,6 +319,8 @@ pub(super) fn judge(access: Option<&Access>, fits: Fits, caller: Caller<'_>) -> 
         Caller::Anonymous => return Decision::Challenge,
         Caller::Wrong => return Decision::Invalid,
         Caller::Unchecked => return Decision::Unavailable,
+        // Shadow or not: there, such a token is nobody's.
+        Caller::Elsewhere => return Decision::Deny(Reason::WrongHost),
         Caller::Known(_) if !fits.audience => return Decision::Deny(Reason::WrongAudience),
         Caller::Known(subject) => subject,
     };

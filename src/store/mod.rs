@@ -275,7 +275,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Page<TokenRecord>>;
     /// Revokes a token; false when there is none of that digest (any more).
     async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool>;
-    /// Gives a token the digest of another pepper, keeping the rest; false when there is none of that digest. One
+    /// Gives a token the digest of another pepper, keeping the rest (one without an id gets [`TokenDigest::id`] of the
+    /// old digest, so that services go on knowing it); false when there is none of that digest. One
     /// that has the new digest already stays as it is.
     async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool>;
 

@@ -41,6 +41,14 @@ impl TokenDigest {
         &self.0
     }
 
+    /// The first 16 hexadecimal digits: the [`TokenRecord::id`] of a token that is kept under this digest first.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let mut hex = self.to_string();
+        hex.truncate(16);
+        hex
+    }
+
     /// The first eight hexadecimal digits: enough to tell tokens apart in a list or a log.
     #[must_use]
     pub fn short(&self) -> String {
@@ -65,8 +73,11 @@ impl fmt::Debug for TokenDigest {
 /// An API token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRecord {
-    /// Its name in the store.
+    /// Its name in the store; another when the pepper changes.
     pub digest: TokenDigest,
+    /// Its name towards services and in the log, which stays: see [`Self::stable_id`]. Tokens that other tools wrote
+    /// have none.
+    pub id: Option<String>,
     /// What its maker calls it; `X-Auth-User` where there is one.
     pub name: Option<String>,
     /// Whom to ask about it.
@@ -95,6 +106,17 @@ pub struct TokenRecord {
     pub last_used_at: Option<Timestamp>,
 }
 
+impl TokenRecord {
+    /// The name behind `token/` in `X-User-Id`: 16 hexadecimal digits, those that its digest began with when it was
+    /// made. Anything else in the record (another tool's) does not count.
+    #[must_use]
+    pub fn stable_id(&self) -> String {
+        let good =
+            |id: &&String| id.len() == 16 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        self.id.as_ref().filter(good).cloned().unwrap_or_else(|| self.digest.id())
+    }
+}
+
 /// In which order tokens are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenOrder {
@@ -107,7 +129,7 @@ pub enum TokenOrder {
 /// Which tokens are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenFilter {
-    /// Part of a name, e-mail, comment, host or digest (ASCII letters in either case); empty is all.
+    /// Part of a name, e-mail, comment, host, digest or id (ASCII letters in either case); empty is all.
     pub search: String,
     /// Only those of this user.
     pub owner: Option<String>,

@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod api_tokens;
 mod architecture;
 mod bearer_jwt;
 mod config_errors;

@@ -324,7 +324,9 @@ impl Session<'_> {
 impl Forbidden<'_> {
     fn value(&self) -> Value {
         let (lacking, names) = match self.missing {
-            Reason::NoRule | Reason::WrongAudience | Reason::WrongOrigin => ("rule", Vec::new()),
+            Reason::NoRule | Reason::WrongAudience | Reason::WrongHost | Reason::WrongOrigin => {
+                ("rule", Vec::new())
+            }
             Reason::MissingRole(roles) if roles.is_empty() => ("rule", Vec::new()),
             Reason::MissingRole(roles) if roles.len() == 1 => ("role", shown(roles)),
             Reason::MissingRole(roles) => ("roles", shown(roles)),

@@ -1,5 +1,9 @@
-//! The same questions in the words of the OpenID AuthZEN Authorization API 1.0. The subject is the caller itself,
-//! by the credentials in the request: asking about somebody else would need a right that no credential here has.
+//! The same questions in the words of the OpenID AuthZEN Authorization API 1.0. The subject is the caller itself, by
+//! the credentials in the request; an API token with the scope `authorize` may ask about everybody else.
+//!
+//! Of somebody else the store knows the e-mail and what an admin granted. What their provider says of them (roles,
+//! groups) is in their own session alone, so an answer about them can be "no" where their own request is let through,
+//! and never the other way round.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
@@ -9,9 +13,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Asking, MAX_CHECKS, Matter, read};
+use crate::http::caller::Caller;
 use crate::http::state::State;
-use crate::http::who::Who;
-use crate::identity::Identity;
+
+use crate::http::who::{Unchecked, Who};
+use crate::identity::api_token::SCOPE_AUTHORIZE;
+use crate::identity::{Identity, Method};
+use crate::policy::Facts;
 use crate::policy::target::{Host, Target};
 
 /// One evaluation, or the defaults of many. Members that the specification may add are left alone (5.5).
@@ -109,7 +117,7 @@ pub async fn evaluations(
     let semantic = options.and_then(|options| options.evaluations_semantic).unwrap_or(Semantic::ExecuteAll);
     let mut answers = Vec::new();
     for item in &items {
-        let (allow, answer) = match asking.one(item, &who) {
+        let (allow, answer) = match asking.one(item, &who).await {
             Ok(answer) => answer,
             Err((status, message)) => {
                 let error = json!({ "status": status.as_u16(), "message": message });
@@ -151,8 +159,11 @@ impl Asking<'_> {
             Ok(who) => who,
             Err(refusal) => return refusal,
         };
-        match self.one(&evaluation, &who) {
+        match self.one(&evaluation, &who).await {
             Ok((_, answer)) => self.reply.start(StatusCode::OK).json(answer),
+            Err((StatusCode::SERVICE_UNAVAILABLE, _)) => {
+                self.reply.unavailable(&Who::Unchecked(Unchecked::Store))
+            }
             Err((StatusCode::FORBIDDEN, message)) => {
                 let body = self.reply.error_body("forbidden", message);
                 self.reply.start(StatusCode::FORBIDDEN).json(body)
@@ -167,14 +178,59 @@ impl Asking<'_> {
         if who.caller().is_none() { Err(self.reply.challenge(None, false)) } else { Ok(who) }
     }
 
-    fn one(&self, evaluation: &Evaluation, who: &Who) -> Result<(bool, Value), Fault> {
+    async fn one(&self, evaluation: &Evaluation, who: &Who) -> Result<(bool, Value), Fault> {
         let matter = evaluation.matter()?;
         let caller = who.caller().ok_or((StatusCode::FORBIDDEN, "nobody is signed in"))?;
-        evaluation.is_about(&caller.identity)?;
-        let answer = self.decide(&matter, who);
+        let subject = evaluation.subject()?;
+        let answer = if subject == caller.identity.user_id || subject == caller.identity.subject {
+            self.decide(&matter, who, None)
+        } else if matches!(who, Who::Token(token) if token.has_scope(SCOPE_AUTHORIZE)) {
+            let other = self.somebody_else(subject).await?;
+            self.decide(&matter, &other, Some(&caller.identity.user_id))
+        } else {
+            let message = "forbidden: asking about others needs an API token with the scope `authorize`";
+            return Err((StatusCode::FORBIDDEN, message));
+        };
         let context =
             json!({ "reason": answer.reason, "rule": answer.rule, "decision_id": answer.decision_id });
         Ok((answer.allow, json!({ "decision": answer.allow, "context": context })))
+    }
+
+    /// Somebody by user id or e-mail. Nobody of that name, somebody disabled, and a name that two have are all wrong
+    /// credentials: nothing that is not public is allowed to them.
+    async fn somebody_else(&self, name: &str) -> Result<Who, Fault> {
+        let away = (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer");
+        let users = self.state.store.users_named(name).await.map_err(|error| {
+            tracing::warn!(decision_id = self.reply.id.as_str(), %error, "a subject could not be looked up");
+            away
+        })?;
+        let [user] = users.as_slice() else {
+            let why =
+                if users.is_empty() { "nobody has this id or e-mail" } else { "several have this e-mail" };
+            return Ok(Who::Wrong(why));
+        };
+        if user.disabled {
+            return Ok(Who::Wrong("the user is disabled"));
+        }
+        let roles = self.policy.roles(&Facts {
+            provider: &user.provider,
+            email: user.email.as_deref(),
+            granted: &user.granted,
+            ..Facts::default()
+        });
+        let identity = Identity {
+            method: Method::Session,
+            user_id: user.id.clone(),
+            provider: user.provider.clone(),
+            subject: user.subject.clone(),
+            email: user.email.clone(),
+            name: user.name.clone(),
+            permissions: self.policy.permissions(&roles),
+            roles,
+            expires_at: None,
+        };
+        let format = self.state.config.forward_auth.user_header_format;
+        Ok(Who::Other(Box::new(Caller::new(identity, None, format))))
     }
 }
 
@@ -188,13 +244,9 @@ impl Evaluation {
         }
     }
 
-    fn is_about(&self, caller: &Identity) -> Result<(), Fault> {
+    fn subject(&self) -> Result<&str, Fault> {
         let subject = self.subject.as_ref().ok_or((StatusCode::BAD_REQUEST, "`subject` is missing"))?;
-        let id = subject.id.as_deref().ok_or((StatusCode::BAD_REQUEST, "`subject.id` is missing"))?;
-        if id == caller.user_id || id == caller.subject {
-            return Ok(());
-        }
-        Err((StatusCode::FORBIDDEN, "forbidden: only about the caller itself may be asked"))
+        subject.id.as_deref().ok_or((StatusCode::BAD_REQUEST, "`subject.id` is missing"))
     }
 
     fn matter(&self) -> Result<Matter, Fault> {

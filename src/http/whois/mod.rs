@@ -2,7 +2,8 @@
 //!
 //! The answer is about the credentials in the service's own request: it passes on the `Authorization` header or
 //! the cookies that it was sent. A session cookie is bound to its host, which is that of `X-Forwarded-Host`,
-//! else that of the first route asked about, else the gateway's own.
+//! else that of the first route asked about, else the gateway's own. An API token is good on the hosts that it lists:
+//! that of a route asked about, else that of `X-Forwarded-Host`.
 
 pub mod authzen;
 
@@ -23,7 +24,7 @@ use super::state::State;
 use super::who::Who;
 use crate::identity::Identity;
 use crate::policy::Policy;
-use crate::policy::decision::Decision;
+use crate::policy::decision::{Caller, Decision, Reason};
 use crate::policy::target::{Host, Target};
 
 /// Questions in one request.
@@ -37,6 +38,9 @@ pub async fn authenticate(request: HttpRequest, state: Data<State>) -> HttpRespo
     };
     match asking.who(None).await {
         Ok(who) => match who.caller() {
+            Some(caller) if matches!(who.to_policy(asking.named.as_deref()), Caller::Elsewhere) => {
+                asking.reply.forbidden(None, &Reason::WrongHost, Some(caller), false)
+            }
             Some(caller) => asking.reply.start(StatusCode::OK).json(identity_json(&caller.identity)),
             None => asking.reply.challenge(None, false),
         },
@@ -97,7 +101,7 @@ pub async fn authorize(
     let mut answers: Vec<Value> = matters
         .iter()
         .map(|matter| {
-            let answer = asking.decide(matter, &who);
+            let answer = asking.decide(matter, &who, None);
             json!({
                 "allow": answer.allow, "reason": answer.reason, "rule": answer.rule,
                 "decision_id": answer.decision_id,
@@ -139,6 +143,8 @@ struct Asking<'a> {
     state: &'a State,
     headers: &'a HeaderMap,
     client: IpAddr,
+    /// The host that the service was asked on, where it says so.
+    named: Option<String>,
     policy: Arc<Policy>,
     reply: Reply<'a>,
 }
@@ -153,16 +159,14 @@ impl<'a> Asking<'a> {
             return Err(Box::new(reply.untrusted()));
         }
         let headers = request.headers();
+        let named = named_host(headers).map_err(|fault| Box::new(reply.bad_request(fault)))?;
         let client = forwarded::client(headers, peer, trusted);
-        Ok(Self { state, headers, client, policy: Arc::clone(&state.policy.load()), reply })
+        Ok(Self { state, headers, client, named, policy: Arc::clone(&state.policy.load()), reply })
     }
 
     /// Whose credentials these are. Wrong ones, and ones that could not be checked, are answered as everywhere.
     async fn who(&self, first: Option<&Matter>) -> Result<Who, HttpResponse> {
-        let host = match self.host(first) {
-            Ok(host) => host,
-            Err(fault) => return Err(self.reply.bad_request(fault)),
-        };
+        let host = self.host(first);
         let authorization = only(self.headers, &header::AUTHORIZATION);
         let now = self.reply.now;
         let who = Who::identify(self.state, authorization, self.headers, &host, &self.policy, now).await;
@@ -171,33 +175,21 @@ impl<'a> Asking<'a> {
                 tracing::debug!(decision_id = self.reply.id.as_str(), why, "a credential is not valid");
                 Err(self.reply.invalid_credential())
             }
-            Who::Unchecked(why) => {
-                tracing::warn!(
-                    decision_id = self.reply.id.as_str(),
-                    why,
-                    "a credential could not be checked"
-                );
-                Err(self.reply.unavailable())
+            Who::Unchecked(ref why) => {
+                let id = self.reply.id.as_str();
+                tracing::warn!(decision_id = id, %why, "a credential could not be checked");
+                Err(self.reply.unavailable(&who))
             }
             who => Ok(who),
         }
     }
 
-    fn host(&self, first: Option<&Matter>) -> Result<String, &'static str> {
-        let named = match only(self.headers, &header::HeaderName::from_static("x-forwarded-host")) {
-            Presence::Repeated => return Err("the header X-Forwarded-Host is there more than once"),
-            Presence::Once(value) => Some(
-                Host::parse_with_port(value.as_bytes())
-                    .map_err(|_| "the header X-Forwarded-Host is no host")?
-                    .0,
-            ),
-            Presence::Absent => None,
-        };
-        Ok(match (named, first) {
-            (Some(host), _) => host.as_str().to_owned(),
+    fn host(&self, first: Option<&Matter>) -> String {
+        match (&self.named, first) {
+            (Some(host), _) => host.clone(),
             (None, Some(Matter::Route(target))) => target.host().as_str().to_owned(),
             (None, _) => self.state.login.own_host().unwrap_or_default().to_owned(),
-        })
+        }
     }
 
     /// The checks of a body, and whether it was one alone.
@@ -236,19 +228,21 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Decides, as for a proxy, and writes it down.
-    fn decide(&self, matter: &Matter, who: &Who) -> Answer {
+    /// Decides, as for a proxy, and writes it down. An API token is good on the hosts that it lists: a route's own,
+    /// else the one that the service was asked on.
+    fn decide(&self, matter: &Matter, who: &Who, asked_by: Option<&str>) -> Answer {
         let found = match matter {
             Matter::Route(target) => Some(self.policy.find(target)),
             Matter::Permission(_) => None,
         };
-        let decision = match matter {
-            Matter::Permission(permission) => self.policy.decide_permission(permission, who.to_policy()),
-            Matter::Route(target) => self.policy.find(target).decide(who.to_policy()),
-        };
         let target = match matter {
             Matter::Route(target) => Some(target),
             Matter::Permission(_) => None,
+        };
+        let host = target.map(|target| target.host().as_str()).or(self.named.as_deref());
+        let decision = match matter {
+            Matter::Permission(permission) => self.policy.decide_permission(permission, who.to_policy(host)),
+            Matter::Route(target) => self.policy.find(target).decide(who.to_policy(host)),
         };
         let id = self.state.ids.next();
         let about = About {
@@ -256,6 +250,7 @@ impl<'a> Asking<'a> {
             method: target.map(Target::method),
             host: target.map(|target| target.host().as_str()),
             path: target.map(Target::path),
+            asked_by,
             client: self.client,
             request_id: None,
             began: self.reply.began,
@@ -278,6 +273,17 @@ impl<'a> Asking<'a> {
 impl Check {
     fn is_empty(&self) -> bool {
         self.method.is_none() && self.host.is_none() && self.path.is_none() && self.permission.is_none()
+    }
+}
+
+fn named_host(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
+    match only(headers, &header::HeaderName::from_static("x-forwarded-host")) {
+        Presence::Repeated => Err("the header X-Forwarded-Host is there more than once"),
+        Presence::Once(value) => match Host::parse_with_port(value.as_bytes()) {
+            Ok((host, _)) => Ok(Some(host.as_str().to_owned())),
+            Err(_) => Err("the header X-Forwarded-Host is no host"),
+        },
+        Presence::Absent => Ok(None),
     }
 }
 

@@ -1,7 +1,7 @@
 //! OpenID Connect Core 1.0, authorization code flow with PKCE, `state` and `nonce`, by the `openidconnect` crate:
 //! the way there, the code and who may answer with it (RFC 9207), and which claims are believed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdToken, CoreJsonWebKeySet,
@@ -137,8 +137,11 @@ impl Oidc {
         if metadata.iss_in_answers && answer.iss.is_none() {
             return Err(ProviderError::WrongIssuer);
         }
-        let (access_token, id_token) = self.redeem(&metadata, answer.code, pending).await?;
-        let raw = id_token.to_string();
+        let (access_token, id_token, raw) = self.redeem(&metadata, answer.code, pending).await?;
+        // The crate keeps a signature decoded, and so forgets bits that belong to no byte.
+        if raw != id_token.to_string() {
+            return Err(ProviderError::InvalidIdToken("its signature is not written as base64url".into()));
+        }
         let token = Compact::read(&raw).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
         let key = self.key_of(&token, now).await?;
         let expected = Expected { pending, access_token: &access_token, code: answer.code, now };
@@ -152,13 +155,13 @@ impl Oidc {
         ClientId::new(self.client_id.clone())
     }
 
-    /// Redeems the code (RFC 6749 4.1.3).
+    /// Redeems the code (RFC 6749 4.1.3): the tokens, and the ID token as it was written.
     async fn redeem(
         &self,
         metadata: &Metadata,
         code: &str,
         pending: &PendingAuth,
-    ) -> Result<(AccessToken, CoreIdToken), ProviderError> {
+    ) -> Result<(AccessToken, CoreIdToken, String), ProviderError> {
         let mut client =
             CoreClient::new(self.client_id(), self.issuer_url.clone(), CoreJsonWebKeySet::default())
                 .set_token_uri(TokenUrl::from_url(needed(&metadata.token_endpoint, "token_endpoint")?))
@@ -171,7 +174,13 @@ impl Oidc {
         if let Some(secret) = &self.client_secret {
             client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
         }
-        let http = |request: http::Request<Vec<u8>>| self.outgoing.call(request);
+        let raw = Mutex::new(String::new());
+        let http = async |request: http::Request<Vec<u8>>| {
+            let response = self.outgoing.call(request).await?;
+            let id_token = written_id_token(response.body());
+            *raw.lock().unwrap_or_else(PoisonError::into_inner) = id_token.unwrap_or_default();
+            Ok::<_, OutgoingError>(response)
+        };
         let response = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()))
@@ -182,7 +191,8 @@ impl Oidc {
             .id_token()
             .ok_or_else(|| ProviderError::BadAnswer("the token endpoint sent no ID token".into()))?
             .clone();
-        Ok((response.access_token().clone(), id_token))
+        let raw = raw.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((response.access_token().clone(), id_token, raw))
     }
 
     async fn key_of(&self, token: &Compact<'_>, now: Timestamp) -> Result<Arc<Key>, ProviderError> {
@@ -234,6 +244,17 @@ impl Oidc {
             }
             _ => Claims::new(),
         };
+        if let Some(path) = &self.roles_claim
+            && lacks_roles
+            && claims::at(&user_info, path).is_none()
+        {
+            // Keycloak puts roles into the access token alone, unless a mapper says otherwise.
+            tracing::info!(
+                provider = self.id,
+                claim = path,
+                "neither the ID token nor UserInfo has the claim of `roles_claim`: the person has no role of the provider"
+            );
+        }
         // An e-mail and its being verified are one statement: both are of the same document.
         let email = claims::verified_email(if lacks_email { &user_info } else { &id_claims })?;
         if self.kind != ProviderKind::Google && !claims::in_domains(email, &self.allowed_domains) {
@@ -291,11 +312,16 @@ pub(super) fn refusal(
 /// A token answer that could not be read: by the ID token in it, or altogether.
 fn unreadable(body: &[u8]) -> ProviderError {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let id_token = answer.get("id_token").and_then(Value::as_str);
-    if answer.get("access_token").is_some_and(Value::is_string) && id_token.is_some() {
+    if answer.get("access_token").is_some_and(Value::is_string) && written_id_token(body).is_some() {
         return ProviderError::InvalidIdToken(
             "it cannot be read: a part or a claim is not as it must be".into(),
         );
     }
     ProviderError::BadAnswer("the token endpoint sent no token answer".into())
+}
+
+/// The ID token in a token answer, as it is written there.
+fn written_id_token(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    answer.get("id_token").and_then(Value::as_str).map(str::to_owned)
 }

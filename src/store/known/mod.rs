@@ -14,6 +14,7 @@
 mod flights;
 mod marks;
 mod seen;
+mod tokens;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
@@ -26,11 +27,12 @@ use tokio::time::Instant;
 use self::flights::{Flights, Turn};
 use self::marks::{Mark, Marks};
 use self::seen::{Behind, Seen};
-use super::token::Used;
+pub use self::tokens::{KnownToken, TokenStanding};
+use super::token::{TokenDigest, Used};
 use super::{Change, Result, SessionId, SessionRecord, Store, StoreError, UserRecord};
 use crate::clock::{Clock, Timestamp};
 
-/// Sessions, users and ended sessions kept at most, each; beyond that the store is asked again.
+/// Sessions, users, tokens and ended sessions kept at most, each; beyond that the store is asked again.
 const KEPT: usize = 100_000;
 /// How often a record that changes while it is read is read again before giving up.
 const ATTEMPTS: usize = 3;
@@ -104,7 +106,7 @@ impl KnownSession {
     }
 }
 
-/// The process's knowledge of sessions and users. See the module's documentation.
+/// The process's knowledge of sessions, users and tokens. See the module's documentation.
 pub struct Known {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -112,8 +114,12 @@ pub struct Known {
     sessions: Cache<SessionId, Arc<KnownSession>>,
     users: Cache<String, Arc<KnownUser>>,
     ended: Cache<SessionId, ()>,
+    tokens: Cache<TokenDigest, Arc<KnownToken>>,
+    /// Since when there was no such token.
+    unknown: Cache<TokenDigest, Timestamp>,
     marks: Marks,
-    flights: Flights,
+    flights: Flights<SessionId, Standing>,
+    token_flights: Flights<TokenDigest, TokenStanding>,
     behind: Behind,
     /// Milliseconds since the epoch, [`TELLING`] or [`LAPSED`].
     silent_since: AtomicI64,
@@ -136,7 +142,10 @@ impl Known {
             users: Cache::new(KEPT),
             ended: Cache::new(KEPT),
             marks: Marks::new(),
+            tokens: Cache::new(KEPT),
+            unknown: Cache::new(tokens::UNKNOWN),
             flights: Flights::default(),
+            token_flights: Flights::default(),
             behind: Behind::new(),
             silent_since: AtomicI64::new(TELLING),
             changed_at: AtomicI64::new(i64::MIN),
@@ -283,7 +292,7 @@ impl Known {
         self.silent_since.load(Ordering::Acquire) == TELLING
     }
 
-    /// Writes down which sessions were seen; for shutdown. What the store does not take stays for the next
+    /// Writes down which sessions and tokens were seen; for shutdown. What the store does not take stays for the next
     /// time.
     pub async fn flush(&self) {
         self.behind.write(self.store.as_ref()).await;
@@ -349,10 +358,7 @@ impl Known {
         match change {
             Change::Session(id) => self.ended(id),
             Change::User(id) => self.user_changed(id),
-            Change::Token(digest) => {
-                self.note_change();
-                self.marks.move_on(&digest.to_string());
-            }
+            Change::Token(digest) => self.token_changed(digest),
             Change::Everything => {
                 self.note_change();
                 self.marks.move_all_on();

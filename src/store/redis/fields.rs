@@ -43,10 +43,6 @@ impl Fields {
         self.put(name, at.millis().to_string());
     }
 
-    pub(super) fn remove(&mut self, name: &str) {
-        self.all.remove(name);
-    }
-
     pub(super) fn has(&self, name: &str) -> bool {
         self.all.contains_key(name)
     }

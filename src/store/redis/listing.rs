@@ -162,7 +162,7 @@ impl RedisStore {
         tokens.retain(|token| {
             let digest = token.digest.to_string();
             let hosts = token.hosts.iter().map(String::as_str);
-            let texts = [&token.name, &token.email, &token.comment].into_iter().flatten().map(String::as_str);
+            let texts = [&token.name, &token.email, &token.comment, &token.id].into_iter().flatten().map(String::as_str);
             token.owner.as_deref() == Some(owner)
                 && hosts
                     .chain(texts)

@@ -22,6 +22,7 @@ static MOVE: Script = Script::new(&[include_str!("lua/token_move.lua")]);
 static INDEX: Script = Script::new(&[LIB, include_str!("lua/token_index.lua")]);
 
 const SIGNED: &[&str] = &[
+    "id",
     "name",
     "email",
     "comment",
@@ -101,6 +102,7 @@ impl RedisStore {
             };
             TokenRecord {
                 digest: *digest,
+                id: fields.owned("id")?,
                 name: fields.owned("name")?,
                 email: fields.owned("email")?,
                 comment: fields.owned("comment")?,
@@ -123,6 +125,8 @@ impl RedisStore {
             let owned = |name: &str| said(name).map(str::to_owned);
             TokenRecord {
                 digest: *digest,
+                // An id names a caller towards services: it is believed from nobody else.
+                id: None,
                 name: owned("name"),
                 email: owned("email"),
                 comment: owned("comment"),
@@ -142,6 +146,7 @@ impl RedisStore {
 
     fn written(&self, token: &TokenRecord) -> Result<Fields> {
         let mut fields = Fields::new(names::token(&token.digest));
+        fields.put_some("id", token.id.as_deref());
         fields.put_some("name", token.name.as_deref());
         fields.put_some("email", token.email.as_deref());
         fields.put_some("comment", token.comment.as_deref());
@@ -180,24 +185,25 @@ impl RedisStore {
     }
 
     /// One script where both keys are on one server. In a cluster the new one is written before the old one goes, and
-    /// taken back if that was revoked meanwhile.
+    /// taken back if that was revoked meanwhile. A token of another program is signed from then on, as it has an id.
     pub(super) async fn rename_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {
         // Whenever it ends: what ended is kept as it is.
         let Some(found) = self.find_token(old, Timestamp::from_millis(0)).await? else { return Ok(false) };
-        let token = TokenRecord { digest: *new, ..found.token };
-        let mut fields = self.written(&token)?;
-        let mut ends = end(token.expires_at);
+        let mut token = TokenRecord { digest: *new, ..found.token };
+        token.id = token.id.or_else(|| Some(old.id()));
         if found.signed.is_none() {
-            fields.remove(MAC);
-            fields.remove("expires_at");
-            ends = found.left.map_or_else(String::new, |left| format!("+{left}"));
+            // The key's own time to live goes on being the limit.
+            token.expires_at = None;
         }
+        let fields = self.written(&token)?;
+        let ends = found.left.map_or_else(String::new, |left| format!("+{left}"));
         let (from, to, mac, pairs) = (names::token(old), names::token(new), found.mac, fields.pairs());
         let moved = self
             .link
             .run(async |mut wire| {
                 if matches!(wire, Wire::Server(_)) {
-                    let call = Call::new(&MOVE).key(from).key(to).arg(mac).arg(ends).arg(pairs);
+                    let call = Call::new(&MOVE).key(from).key(to).arg(mac);
+                    let call = call.arg(SIGNED.len()).arg(SIGNED).arg(pairs);
                     return Ok(call.on::<i64>(wire).await? == 1);
                 }
                 if redis::cmd("EXISTS").arg(&to).query_async::<i64>(&mut wire).await? > 0 {
@@ -233,7 +239,8 @@ impl RedisStore {
     pub(super) async fn index_token(&self, token: &TokenRecord) -> Result<()> {
         let lower = |text: &Option<String>| text.as_deref().unwrap_or_default().to_ascii_lowercase();
         let hosts = token.hosts.join(",").to_ascii_lowercase();
-        let text = [lower(&token.name), lower(&token.email), lower(&token.comment), hosts].join("\n");
+        let id = lower(&token.id);
+        let text = [lower(&token.name), lower(&token.email), lower(&token.comment), hosts, id].join("\n");
         let entry = Entry {
             name: token.name.as_ref().map(|name| name.to_ascii_lowercase()),
             owner: token.owner.clone(),

@@ -87,6 +87,7 @@ const STEPS: &[&str] = &[
     "
     CREATE TABLE tokens (
         digest TEXT NOT NULL PRIMARY KEY,
+        id TEXT,
         name TEXT,
         email TEXT,
         comment TEXT,

@@ -8,7 +8,7 @@ use super::super::{Result, StoreError};
 use crate::clock::Timestamp;
 
 const COLUMNS: &str = "digest, name, email, comment, hosts, roles, scopes, owner, vested, rate, created_at, \
-    expires_at, last_used_at";
+    expires_at, last_used_at, id";
 
 fn record(row: &Row<'_>) -> Result<TokenRecord> {
     let digest: String = row.get(0)?;
@@ -34,18 +34,19 @@ fn record(row: &Row<'_>) -> Result<TokenRecord> {
         created_at: time(10)?,
         expires_at: time(11)?,
         last_used_at: time(12)?,
+        id: row.get(13)?,
     })
 }
 
 pub(super) fn put(c: &Connection, token: &TokenRecord) -> Result<()> {
     let list = |texts: &[String]| serde_json::Value::from(texts).to_string();
     c.prepare_cached(&format!(
-        "INSERT INTO tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+        "INSERT INTO tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT (digest) DO UPDATE SET name = excluded.name, email = excluded.email,
             comment = excluded.comment, hosts = excluded.hosts, roles = excluded.roles,
             scopes = excluded.scopes, owner = excluded.owner, vested = excluded.vested, rate = excluded.rate,
             created_at = excluded.created_at, expires_at = excluded.expires_at,
-            last_used_at = excluded.last_used_at"
+            last_used_at = excluded.last_used_at, id = excluded.id"
     ))?
     .execute(params![
         token.digest.to_string(),
@@ -61,6 +62,7 @@ pub(super) fn put(c: &Connection, token: &TokenRecord) -> Result<()> {
         token.created_at.map(Timestamp::millis),
         token.expires_at.map(Timestamp::millis),
         token.last_used_at.map(Timestamp::millis),
+        token.id,
     ])?;
     Ok(())
 }
@@ -94,7 +96,7 @@ pub(super) fn page(
     if !filter.search.is_empty() {
         with.push(filter.search.to_ascii_lowercase().into());
         let n = with.len();
-        let any = ["name", "email", "comment", "hosts", "digest"]
+        let any = ["name", "email", "comment", "hosts", "digest", "coalesce(id, '')"]
             .map(|column| format!("instr(lower({column}), ?{n})"))
             .join(" OR ");
         condition += &format!(" AND ({any})");
@@ -117,7 +119,9 @@ pub(super) fn revoke(c: &Connection, digest: &TokenDigest) -> Result<bool> {
 pub(super) fn redigest(c: &Connection, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {
     let (old, new) = (old.to_string(), new.to_string());
     let moved = c
-        .prepare_cached("UPDATE OR IGNORE tokens SET digest = ?2 WHERE digest = ?1")?
+        .prepare_cached(
+            "UPDATE OR IGNORE tokens SET digest = ?2, id = coalesce(id, substr(?1, 1, 16)) WHERE digest = ?1",
+        )?
         .execute([&old, &new])?;
     Ok(moved > 0)
 }

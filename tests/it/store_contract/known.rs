@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use doorward::clock::{Clock, ManualClock, Timestamp};
 use doorward::store::activity::{Activity, ActivityFilter};
-use doorward::store::known::{Confirm, Known, KnownSession, Standing};
+use doorward::store::known::{Confirm, Known, KnownSession, KnownToken, Standing, TokenStanding};
 use doorward::store::page::{Page, Slice};
 use doorward::store::rate::{Limit, Taken};
 use doorward::store::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
@@ -26,6 +26,8 @@ const IDLE: Option<Duration> = Some(Duration::from_secs(3600));
 struct Faulty {
     real: Arc<dyn Store>,
     fails: AtomicBool,
+    /// It has forgotten when tokens end.
+    keeps: AtomicBool,
     /// Answers about sessions that were read and are held back while the test holds this for writing.
     gate: RwLock<()>,
     read: AtomicUsize,
@@ -115,7 +117,13 @@ impl Store for Faulty {
         self.real()?.put_token(token).await
     }
     async fn token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<TokenRecord>> {
-        self.real()?.token(digest, now).await
+        let found = match self.real() {
+            Ok(real) => real.token(digest, if self.keeps.load(Ordering::SeqCst) { at(0) } else { now }).await,
+            Err(error) => Err(error),
+        };
+        self.read.fetch_add(1, Ordering::SeqCst);
+        let _open = self.gate.read().await;
+        found
     }
     async fn tokens(
         &self,
@@ -168,6 +176,7 @@ impl Scene {
         let store = Arc::new(Faulty {
             real,
             fails: AtomicBool::new(false),
+            keeps: AtomicBool::new(false),
             gate: RwLock::new(()),
             read: AtomicUsize::new(0),
             changes: Mutex::new(Some(changes)),
@@ -194,6 +203,44 @@ impl Scene {
             Standing::Live(session) => session,
             other => panic!("not live: {other:?}"),
         }
+    }
+
+    /// A token of nobody's, or of somebody's, that ends when it is told to.
+    async fn make(&self, n: u8, owner: Option<&str>, ends: Option<u32>) -> TokenDigest {
+        let digest = TokenDigest::new([n; 32]);
+        let record = TokenRecord {
+            digest,
+            id: None,
+            name: None,
+            email: None,
+            comment: None,
+            hosts: vec!["*".into()],
+            roles: vec![],
+            scopes: vec![],
+            owner: owner.map(str::to_owned),
+            vested: vec![],
+            limit: None,
+            created_at: None,
+            expires_at: ends.map(|ends| at(u64::from(ends))),
+            last_used_at: None,
+        };
+        self.store.real.put_token(&record).await.unwrap();
+        digest
+    }
+
+    async fn token(&self, digest: &TokenDigest) -> TokenStanding {
+        self.known.token(digest, None, self.clock.now()).await
+    }
+
+    async fn there(&self, digest: &TokenDigest) -> Arc<KnownToken> {
+        match self.token(digest).await {
+            TokenStanding::There(token) => token,
+            other => panic!("not there: {other:?}"),
+        }
+    }
+
+    fn confirm_token(&self, token: &KnownToken) -> Confirm {
+        self.known.confirm_token(token, self.clock.now())
     }
 
     fn confirm(&self, session: &KnownSession) -> Confirm {
@@ -530,4 +577,111 @@ async fn two_replicas_and_a_restart() {
     let again = Known::start(file.open().await, GRACE, clock);
     assert!(matches!(again.session(&sid(1), at(6)).await, Standing::Ended));
     assert!(matches!(again.session(&sid(2), at(6)).await, Standing::Live(_)));
+}
+
+#[tokio::test]
+async fn a_token_is_read_once_and_one_that_is_unknown_once_a_second() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, None, Some(60)).await;
+    let token = scene.there(&digest).await;
+    scene.there(&digest).await;
+    assert_eq!((scene.confirm_token(&token), scene.read()), (Confirm::Holds, 1));
+    let unknown = TokenDigest::new([9; 32]);
+    for looks in [2, 2, 3] {
+        if looks == 3 {
+            scene.clock.advance(Duration::from_secs(1));
+        }
+        assert!(matches!(scene.token(&unknown).await, TokenStanding::Absent));
+        assert_eq!(scene.read(), looks);
+    }
+    // A clock set back hides no new token.
+    scene.clock.set(at(4));
+    scene.make(9, None, None).await;
+    scene.there(&unknown).await;
+}
+
+#[tokio::test]
+async fn a_token_ends_by_its_record_whatever_the_store_says() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, None, Some(60)).await;
+    let token = scene.there(&digest).await;
+    scene.clock.set(at(60));
+    assert_eq!(scene.confirm_token(&token), Confirm::Ended);
+    scene.store.keeps.store(true, Ordering::SeqCst);
+    assert!(matches!(scene.token(&digest).await, TokenStanding::Absent));
+}
+
+#[tokio::test]
+async fn many_who_bring_the_same_token_share_one_look() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, None, None).await;
+    let gate = scene.store.gate.write().await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let known = Arc::clone(&scene.known);
+        asking.spawn(async move { known.token(&digest, None, at(5)).await });
+    }
+    eventually(|| scene.read() == 1).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(gate);
+    assert!(asking.join_all().await.iter().all(|standing| matches!(standing, TokenStanding::There(_))));
+    assert_eq!(scene.read(), 1);
+}
+
+#[tokio::test]
+async fn a_revocation_wins_over_a_token_under_way_and_over_the_grace() {
+    let scene = Scene::new(GRACE).await;
+    let (one, two) = (scene.make(1, None, None).await, scene.make(2, None, None).await);
+    let known = scene.there(&two).await;
+    let gate = scene.store.gate.write().await;
+    let asking = {
+        let known = Arc::clone(&scene.known);
+        tokio::spawn(async move { known.token(&one, None, at(5)).await })
+    };
+    eventually(|| scene.read() == 2).await;
+    assert!(scene.store.real.revoke_token(&one).await.unwrap());
+    scene.told(Change::Token(one)).await;
+    drop(gate);
+    assert!(matches!(asking.await.unwrap(), TokenStanding::Absent));
+    // The store goes away: what was revoked before is not let in, what was known goes on, for the grace.
+    scene.told(Change::Silent).await;
+    scene.fail(true);
+    assert_eq!(scene.confirm_token(&known), Confirm::Holds);
+    scene.known.token_changed(&two);
+    assert_eq!(scene.confirm_token(&known), Confirm::Stale);
+    assert!(matches!(scene.token(&two).await, TokenStanding::Unchecked));
+}
+
+#[tokio::test]
+async fn known_tokens_go_on_for_the_grace_and_unknown_ones_do_not() {
+    let scene = Scene::new(GRACE).await;
+    let (one, two) = (scene.make(1, Some("ada"), None).await, scene.make(2, None, None).await);
+    let known = scene.there(&one).await;
+    scene.told(Change::Silent).await;
+    scene.fail(true);
+    scene.clock.advance(GRACE - Duration::from_millis(1));
+    assert_eq!(scene.confirm_token(&known), Confirm::Holds);
+    scene.there(&one).await;
+    assert!(matches!(scene.token(&two).await, TokenStanding::Unchecked));
+    scene.clock.advance(Duration::from_millis(1));
+    assert_eq!(scene.confirm_token(&known), Confirm::Unchecked);
+    assert!(matches!(scene.token(&one).await, TokenStanding::Unchecked));
+}
+
+#[tokio::test]
+async fn a_token_follows_its_owner() {
+    let scene = Scene::new(GRACE).await;
+    let digest = scene.make(1, Some("ada"), None).await;
+    let before = scene.there(&digest).await;
+    scene.store.grant("ada", "ops").await.unwrap();
+    scene.told(Change::User("ada".into())).await;
+    assert_eq!(scene.confirm_token(&before), Confirm::Stale);
+    let after = scene.there(&digest).await;
+    assert_eq!(after.owner.as_ref().unwrap().granted, ["ops"]);
+    scene.store.set_disabled("ada", true).await.unwrap();
+    scene.told(Change::User("ada".into())).await;
+    let disabled = scene.there(&digest).await;
+    assert_eq!(scene.confirm_token(&disabled), Confirm::Ended);
+    let nobodys = scene.make(2, Some("gone"), None).await;
+    assert!(matches!(scene.token(&nobodys).await, TokenStanding::Absent));
 }

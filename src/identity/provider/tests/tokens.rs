@@ -147,6 +147,20 @@ async fn a_signature_by_anybody_else_is_refused() {
         ("no signature", format!("{signed}.")),
         ("other claims", swapped),
         ("padding", format!("{good}=")),
+        // 64 bytes leave four bits over in the last letter; these are A, Q, g or w with one of them set.
+        (
+            "loose bits",
+            format!(
+                "{}{}",
+                &good[..good.len() - 1],
+                match good.as_bytes()[good.len() - 1] {
+                    b'A' => 'B',
+                    b'Q' => 'R',
+                    b'g' => 'h',
+                    _ => 'x',
+                }
+            ),
+        ),
         ("two parts", signed.to_owned()),
         ("four parts", format!("{good}.x")),
         ("a blank", good.replacen('.', " .", 1)),
