@@ -120,28 +120,21 @@ impl RedisStore {
         Ok(Page { items: page.items.iter().filter_map(digest).collect(), total: page.total })
     }
 
-    /// The tokens in this order; those that are not there any more leave the index.
+    /// The tokens in this order that have not ended; those that are not there any more leave the index.
     async fn read_listed(&self, digests: &[TokenDigest], now: Timestamp) -> Result<Vec<TokenRecord>> {
-        let read = self.read_all(digests, now).await?;
-        let mut tokens = Vec::with_capacity(read.len());
-        for (digest, token) in digests.iter().zip(read) {
-            match token {
-                Some(token) => tokens.push(token),
-                None => self.unindex_token(digest).await?,
-            }
-        }
-        Ok(tokens)
-    }
-
-    async fn read_all(&self, digests: &[TokenDigest], now: Timestamp) -> Result<Vec<Option<TokenRecord>>> {
-        stream::iter(digests.to_vec())
+        let read: Vec<Option<TokenRecord>> = stream::iter(digests.to_vec())
             .map(move |digest| async move {
-                let found = lists::readable(self.find_token(&digest, now).await)?.flatten();
-                Ok(found.map(|found| found.token))
+                let found = lists::readable(self.find_kept(&digest, now).await)?.flatten();
+                if found.is_none() {
+                    self.unindex_token(&digest).await?;
+                }
+                let lives = |token: &TokenRecord| token.expires_at.is_none_or(|at| at > now);
+                Ok::<_, StoreError>(found.map(|found| found.token).filter(lives))
             })
             .buffered(AT_ONCE)
             .try_collect()
-            .await
+            .await?;
+        Ok(read.into_iter().flatten().collect())
     }
 
     /// One person's tokens are few: they are read whole.
@@ -162,7 +155,10 @@ impl RedisStore {
         tokens.retain(|token| {
             let digest = token.digest.to_string();
             let hosts = token.hosts.iter().map(String::as_str);
-            let texts = [&token.name, &token.email, &token.comment, &token.id].into_iter().flatten().map(String::as_str);
+            let texts = [&token.name, &token.email, &token.comment, &token.id]
+                .into_iter()
+                .flatten()
+                .map(String::as_str);
             token.owner.as_deref() == Some(owner)
                 && hosts
                     .chain(texts)
@@ -222,7 +218,7 @@ impl RedisStore {
         stream::iter(some)
             .map(Ok)
             .try_for_each_concurrent(AT_ONCE, move |digest| async move {
-                match lists::readable(self.find_token(&digest, now).await)?.flatten() {
+                match lists::readable(self.find_kept(&digest, now).await)?.flatten() {
                     Some(found) => self.index_token(&found.token).await,
                     None => self.unindex_token(&digest).await,
                 }

@@ -50,6 +50,8 @@ pub(super) struct Found {
     mac: Vec<u8>,
     /// How long the key has to live, in milliseconds.
     left: Option<i64>,
+    /// When it ends by what was signed; the key may end sooner.
+    ends: Option<Timestamp>,
 }
 
 /// What lists go by.
@@ -63,7 +65,14 @@ struct Entry {
 }
 
 impl RedisStore {
+    /// A token that has not ended.
     pub(super) async fn find_token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<Found>> {
+        let found = self.find_kept(digest, now).await?;
+        Ok(found.filter(|found| found.token.expires_at.is_none_or(|at| at > now)))
+    }
+
+    /// A token, also one that has ended by `now` and that Redis keeps for the time being.
+    pub(super) async fn find_kept(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<Found>> {
         let call = Call::new(&GET).key(names::token(digest));
         let (left, flat): (i64, Vec<Vec<u8>>) = self.link.call(&call).await?;
         let mut all = std::collections::HashMap::new();
@@ -75,8 +84,7 @@ impl RedisStore {
             }
         }
         let Some(fields) = Fields::read(names::token(digest), all) else { return Ok(None) };
-        let found = self.read_token(digest, &fields, (left >= 0).then_some(left), now)?;
-        Ok(Some(found).filter(|found| found.token.expires_at.is_none_or(|at| at > now)))
+        self.read_token(digest, &fields, (left >= 0).then_some(left), now).map(Some)
     }
 
     fn read_token(
@@ -91,11 +99,13 @@ impl RedisStore {
             false => None,
         };
         let by_key = left.map(|left| Timestamp::from_millis(now.millis().saturating_add(left)));
+        let mut ends = None;
         let token = if signed.is_some() {
             let by_record = match fields.text("expires_at")? {
                 None => None,
                 Some(text) => Some(read_time(text).ok_or_else(|| fields.corrupt("expires_at"))?),
             };
+            ends = by_record;
             let limit = match fields.text("rate_limit")? {
                 None => None,
                 Some(text) => Some(text.parse().map_err(|_| fields.corrupt("rate_limit"))?),
@@ -141,7 +151,7 @@ impl RedisStore {
                 last_used_at: said("last_used_at").and_then(read_time),
             }
         };
-        Ok(Found { token, signed, mac: fields.bytes(MAC).unwrap_or_default().to_vec(), left })
+        Ok(Found { token, signed, mac: fields.bytes(MAC).unwrap_or_default().to_vec(), left, ends })
     }
 
     fn written(&self, token: &TokenRecord) -> Result<Fields> {
@@ -187,14 +197,10 @@ impl RedisStore {
     /// One script where both keys are on one server. In a cluster the new one is written before the old one goes, and
     /// taken back if that was revoked meanwhile. A token of another program is signed from then on, as it has an id.
     pub(super) async fn rename_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {
-        // Whenever it ends: what ended is kept as it is.
-        let Some(found) = self.find_token(old, Timestamp::from_millis(0)).await? else { return Ok(false) };
-        let mut token = TokenRecord { digest: *new, ..found.token };
+        let Some(found) = self.find_kept(old, Timestamp::default()).await? else { return Ok(false) };
+        // The key's own time to live goes on as it is.
+        let mut token = TokenRecord { digest: *new, expires_at: found.ends, ..found.token };
         token.id = token.id.or_else(|| Some(old.id()));
-        if found.signed.is_none() {
-            // The key's own time to live goes on being the limit.
-            token.expires_at = None;
-        }
         let fields = self.written(&token)?;
         let ends = found.left.map_or_else(String::new, |left| format!("+{left}"));
         let (from, to, mac, pairs) = (names::token(old), names::token(new), found.mac, fields.pairs());
@@ -272,9 +278,11 @@ impl RedisStore {
 
     /// Signs with the newest key what an older one signed. True when it was.
     pub(super) async fn sign_token_anew(&self, digest: &TokenDigest, now: Timestamp) -> Result<bool> {
-        let found = lists::readable(self.find_token(digest, now).await)?.flatten();
-        let Some(Found { token, signed: Some(Signed::Before), mac, .. }) = found else { return Ok(false) };
-        let fields = self.written(&token)?;
+        let found = lists::readable(self.find_kept(digest, now).await)?.flatten();
+        let Some(Found { token, signed: Some(Signed::Before), mac, ends, .. }) = found else {
+            return Ok(false);
+        };
+        let fields = self.written(&TokenRecord { expires_at: ends, ..token })?;
         let call =
             Call::new(&RESIGN).key(names::token(digest)).arg(mac).arg(fields.bytes(MAC).unwrap_or_default());
         Ok(self.link.call::<i64>(&call).await? == 1)

@@ -125,11 +125,6 @@ impl Redis {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Its folder.
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
-    }
-
     fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
