@@ -3,7 +3,9 @@
 //!
 //! No query, cookie, token or code ever gets here: the types have no field for them. `serde_json` escapes
 //! control bytes, and the two line separators that some viewers obey are escaped below, so one event is one
-//! line whatever a name contains.
+//! line whatever a name contains. [`recorded`] reads decisions back, to explain them.
+
+pub mod recorded;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -30,7 +32,7 @@ pub const fn is_refusal(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Allowed | Outcome::Anonymous | Outcome::Challenged)
 }
 
-/// One decision.
+/// One decision. [`recorded::Recorded`] reads it back.
 #[derive(Debug, Serialize)]
 pub struct Decision<'a> {
     /// The id that the answer carried.
@@ -51,12 +53,26 @@ pub struct Decision<'a> {
     pub shadow: Option<Outcome>,
     /// The request's method.
     pub method: Option<&'a str>,
+    /// `http` or `https`.
+    pub scheme: Option<&'a str>,
     /// Canonical host.
     pub host: Option<&'a str>,
     /// Canonical path, never the query.
     pub path: Option<&'a str>,
+    /// Whether a service merely asked, and no request was let through or refused; `None` for "no".
+    pub only_asked: Option<bool>,
+    /// Whether it was let through as a CORS preflight; `None` for "no".
+    pub preflight: Option<bool>,
+    /// Of a request that opens a WebSocket: its origin, empty when it had none.
+    pub websocket: Option<&'a str>,
     /// Who asked.
     pub user_id: Option<&'a str>,
+    /// The name by which services know them.
+    pub user: Option<&'a str>,
+    /// The roles that the decision rests on: all of them, never cut.
+    pub roles: Option<&'a [String]>,
+    /// For whom their bearer token is.
+    pub audiences: Option<&'a [String]>,
     /// What their API token is called.
     pub token_name: Option<&'a str>,
     /// How they proved it.

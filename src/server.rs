@@ -24,6 +24,7 @@ use crate::http;
 use crate::http::bearers::Bearers;
 use crate::http::callers::Callers;
 use crate::http::identity_headers::IdentityHeaders;
+use crate::http::limits::Limits;
 use crate::http::login::return_to::ReturnRules;
 use crate::http::pages::Pages;
 use crate::http::state::State;
@@ -220,6 +221,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let issuers = Issuers::new(&config.issuers).map_err(|fault| anyhow!("bearer.issuers: {fault}"))?;
     let bearers =
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
+    let limits = Limits::new(&config.rate_limit, Arc::clone(&store));
     let peppers = Peppers::open(&config.tokens, &config.data_dir)?;
     let tokens = Tokens::new(peppers, Arc::clone(&known), config.forward_auth.user_header_format);
     let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
@@ -238,6 +240,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         cookies,
         callers,
         bearers,
+        limits,
         tokens,
         user_ids,
         assertions,
@@ -354,6 +357,7 @@ fn keep_house(state: &Data<State>, stop: &CancellationToken) {
                 _ = sweep.tick() => {}
             }
             let now = state.clock.now();
+            state.limits.sweep(now);
             if let Err(error) = state.store.sweep(now).await {
                 tracing::warn!(%error, "what ran out could not be swept");
             }

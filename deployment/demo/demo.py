@@ -212,6 +212,7 @@ def start(programs, folder, traefik, google):
     run("foo", f"{url['FOO']}/healthz", [
         TARGET / "foo", "--listen", f"127.0.0.1:{ports['FOO']}", "--issuer", site,
         "--jwks-url", f"{url['DOORWARD']}/rbac/.well-known/jwks.json",
+        "--authorize-url", f"{url['DOORWARD']}/authorize",
     ])
     run("traefik", f"{url['PORT']}/foo/public", [traefik, f"--configFile={folder / 'traefik.yaml'}"])
 
@@ -220,6 +221,7 @@ def start(programs, folder, traefik, google):
     say(f"  sign in as  {who}")
     say(f"  for all     {site}/foo/public")
     say(f"  admins      {site}/foo/admin")
+    say(f"  a button    {site}/foo/reports/7    (Ada may press it, Grace may not: foo asks the gateway)")
     say(f"  account     {site}/rbac/")
     say(f"  metrics     {url['OPS']}/metrics")
     say(f"  logs        {folder}")

@@ -1,5 +1,7 @@
 //! `doorward explain`: why is one request answered as it is?
 
+use std::io::BufReader;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::ConfigFile;
+use crate::audit::recorded::{self, Recorded};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StoreUrl};
 use crate::identity::bearer::{Issuers, Verdict, digest_of};
@@ -22,9 +25,15 @@ Examples:
   doorward explain --config doorward.yaml --as ada@example.com GET https://app.example.com/reports/7
   doorward explain --roles staff,reader POST https://app.example.com/reports
   doorward explain --anonymous --json GET https://app.example.com/
+  doorward explain --config doorward.yaml --decision 1b4f689c4491d8d4
+  docker compose logs --no-log-prefix doorward | doorward explain --config doorward.yaml --decision 1b4f689c4491d8d4 --log -
 
 --as knows what the policy assigns and what an admin granted. What the provider claims is known only at a sign-in: add \
 it by --roles.
+
+--decision takes the id that the 403 page, X-Auth-Decision-Id and the audit line show. Who asked for what, and \
+with which roles, is in that line; the rules are those of the policy as it is now, and a difference to what was answered \
+then is told.
 
 Exit status: 0 allowed, 1 not allowed, 2 bad usage or configuration.";
 
@@ -47,13 +56,21 @@ pub(super) struct Explain {
     /// Nobody; also when nothing else is said.
     #[arg(long)]
     anonymous: bool,
+    /// A decision that was made, by its id in the audit log.
+    #[arg(long, value_name = "DECISION", conflicts_with_all = ["email", "roles", "token", "anonymous", "method"])]
+    decision: Option<String>,
+    /// The audit log that has it, `-` for standard input; `audit.file` unless given.
+    #[arg(long, value_name = "FILE", requires = "decision")]
+    log: Option<PathBuf>,
     /// As JSON.
     #[arg(long)]
     json: bool,
     /// The request's method.
-    method: String,
+    #[arg(required_unless_present = "decision", requires = "url")]
+    method: Option<String>,
     /// The whole address asked for.
-    url: String,
+    #[arg(required_unless_present = "decision")]
+    url: Option<String>,
 }
 
 /// Whom the explanation is about, and what was found out of them.
@@ -78,15 +95,21 @@ pub(super) fn run(explain: &Explain) -> ExitCode {
         Ok(config) => config,
         Err(faults) => return cli::refuse(&faults),
     };
-    let target = match Target::of_url(&explain.method, &explain.url) {
-        Ok(target) => target,
-        Err(error) => return usage(&format!("this is no method and whole address: {error}")),
-    };
     let live = match server::policy(&config) {
         Ok(live) => live,
         Err(error) => return bad(&error),
     };
     let policy = Arc::clone(&live.load());
+    if let Some(id) = &explain.decision {
+        return explain.recorded(id, &config, &policy);
+    }
+    let (Some(method), Some(url)) = (&explain.method, &explain.url) else {
+        return usage("write a method and a whole address, or --decision");
+    };
+    let target = match Target::of_url(method, url) {
+        Ok(target) => target,
+        Err(error) => return usage(&format!("this is no method and whole address: {error}")),
+    };
     let asker = match actix_web::rt::System::new().block_on(explain.asker(&config, &policy)) {
         Ok(asker) => asker,
         Err(error) => return cli::fail(&error),
@@ -110,7 +133,7 @@ pub(super) fn run(explain: &Explain) -> ExitCode {
             (policy.explain(&target, Caller::Known(subject)), notes)
         }
     };
-    explain.answer(&explanation, &notes)
+    explain.answer(&explanation, &notes, None)
 }
 
 fn listed(names: &[String]) -> String {
@@ -190,18 +213,53 @@ impl Explain {
         Ok(Asker::Known(Person { roles, audiences: Some(verified.audiences.clone()), notes }))
     }
 
+    /// Explains a decision of the log.
+    fn recorded(&self, id: &str, config: &Config, policy: &Policy) -> ExitCode {
+        let found = match self.log.as_ref().or(config.audit.file.as_ref()) {
+            None => return usage("`audit.file` is not set: write --log FILE, or --log - for standard input"),
+            Some(file) if file.as_os_str() == "-" => recorded::find(std::io::stdin().lock(), id),
+            Some(file) => std::fs::File::open(file)
+                .and_then(|log| recorded::find(BufReader::new(log), id))
+                .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))),
+        };
+        let recorded = match found {
+            Ok(Some(recorded)) => recorded,
+            Ok(None) => return usage(&format!("no decision {id} in the log")),
+            Err(error) => return usage(&format!("the log cannot be read: {error}")),
+        };
+        let explanation = match recorded.explain(policy) {
+            Ok(explanation) => explanation,
+            Err(why) => return usage(&format!("{recorded}\ndoorward: {why}")),
+        };
+        let mut notes = vec![recorded.to_string()];
+        if let Some(roles) = &recorded.roles {
+            notes.push(format!("roles: {}", listed(roles)));
+        }
+        if recorded.differs_from(&explanation) {
+            let rule = recorded.rule.as_deref().unwrap_or("the default");
+            let place = recorded.rule_at.as_deref().map(|at| format!(" ({at})")).unwrap_or_default();
+            notes.push(format!("the policy was another one then: {rule}{place} spoke: {}", recorded.outcome));
+        }
+        self.answer(&explanation, &notes, Some(&recorded))
+    }
+
     #[expect(clippy::print_stdout, reason = "the answer of a command")]
-    fn answer(&self, explanation: &Explanation, notes: &[String]) -> ExitCode {
+    fn answer(&self, explanation: &Explanation, notes: &[String], recorded: Option<&Recorded>) -> ExitCode {
         if self.json {
             let mut json = serde_json::to_value(explanation).unwrap_or_default();
             if let Some(members) = json.as_object_mut() {
                 members.insert("caller".to_owned(), json!(notes));
+                if let Some(recorded) = recorded {
+                    members.insert("recorded".to_owned(), json!(recorded));
+                    members.insert("differs".to_owned(), json!(recorded.differs_from(explanation)));
+                }
             }
             println!("{json:#}");
         } else {
+            let label = if recorded.is_some() { "then:  " } else { "caller:" };
             print!("{explanation}");
             for note in notes {
-                println!("  caller:  {note}");
+                println!("  {label}  {note}");
             }
         }
         if explanation.decision == "allow" { ExitCode::SUCCESS } else { ExitCode::FAILURE }

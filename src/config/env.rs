@@ -13,18 +13,6 @@ use super::keys::{ISSUER, Key, PREFIX, PROVIDER, SECTIONS, Shape, dotted, variab
 use super::raw::Raw;
 use super::table::{Table, Value};
 
-/// Names of other programs' making that a later release reads: refused rather than ignored.
-const LATER_NAMES: &[&str] = &[
-    "PEPPER",
-    "PEPPER_FILE",
-    "ADMIN_USER",
-    "ADMIN_PASS",
-    "ADMIN_PASS_FILE",
-    "TOKEN_TTL_SECONDS",
-    "RATE_LIMIT_WINDOW_SEC",
-    "RATE_LIMIT_MAX",
-];
-
 /// The Google names and the keys of a provider they stand for.
 const GOOGLE: &[(&str, &str)] = &[
     ("GOOGLE_CLIENT_ID", "client_id"),
@@ -32,8 +20,18 @@ const GOOGLE: &[(&str, &str)] = &[
     ("GOOGLE_CLIENT_SECRET_FILE", "client_secret_file"),
 ];
 
-/// Another name of `policy.file`.
-const ROLE_MAPPING_FILE: &str = "ROLE_MAPPING_FILE";
+/// Names that operators already have, and the section and key each is another name of.
+const ALIASES: &[(&str, &str, &str)] = &[
+    ("ROLE_MAPPING_FILE", "policy", "file"),
+    ("PEPPER", "tokens", "pepper"),
+    ("PEPPER_FILE", "tokens", "pepper_file"),
+    ("TOKEN_TTL_SECONDS", "tokens", "default_ttl_seconds"),
+    ("RATE_LIMIT_WINDOW_SEC", "rate_limit", "window_sec"),
+    ("RATE_LIMIT_MAX", "rate_limit", "max"),
+    ("ADMIN_USER", "admin", "user"),
+    ("ADMIN_PASS", "admin", "pass"),
+    ("ADMIN_PASS_FILE", "admin", "pass_file"),
+];
 
 /// Names the command line reads.
 const CONFIG: &str = "DOORWARD_CONFIG";
@@ -41,10 +39,7 @@ const CONFIG: &str = "DOORWARD_CONFIG";
 /// Puts what the environment sets over what the file set.
 pub(super) fn apply(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut Faults) {
     let ours = || env.iter().filter(|(name, value)| !is_service_link(name, value));
-    for (name, value) in ours() {
-        if !value.is_empty() && LATER_NAMES.contains(&name.as_str()) {
-            faults.push(Fault::new(name, None, "is not supported by this version yet; unset it"));
-        }
+    for (name, _) in ours() {
         if name.starts_with(PREFIX) && name != CONFIG && !is_known(name) {
             refuse(name, faults);
         }
@@ -108,13 +103,16 @@ fn sections(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut Faults) 
         for key in *keys {
             put(env, &variable(section, key.0), key, &mut over, faults);
         }
-        if *section == "policy" {
-            let taken = over.get("file").map(|setting| setting.origin.clone());
-            let mut other = Table::new(section);
-            put(env, ROLE_MAPPING_FILE, &("file", Shape::Path), &mut other, faults);
-            match taken {
-                Some(taken) if !other.is_empty() => other.fault("file", beside(&taken), faults),
-                _ => over.overlay(other),
+        let theirs = ALIASES.iter().filter(|(_, theirs, _)| theirs == section);
+        for (name, _, key) in theirs {
+            let Some(key) = keys.iter().find(|(known, _)| known == key) else { continue };
+            match over.get(key.0).map(|setting| setting.origin.clone()) {
+                Some(taken) if env.get(*name).is_some_and(|value| !value.is_empty()) => {
+                    let mut other = Table::new(section);
+                    put(env, name, key, &mut other, faults);
+                    other.fault(key.0, beside(&taken), faults);
+                }
+                _ => put(env, name, key, &mut over, faults),
             }
         }
         over.refuse_pairs(keys, faults);

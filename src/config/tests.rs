@@ -1,4 +1,6 @@
 mod bearer;
+mod store;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -270,38 +272,6 @@ fn strangers_are_all_reported_with_line_and_suggestion() {
     assert!(
         all.iter().any(|f| f.contains("`providers.kc.issuer` (doorward.yaml:8): is missing")),
         "{all:#?}"
-    );
-}
-
-#[test]
-fn what_comes_later_is_refused_not_ignored() {
-    for section in ["tokens", "rate_limit", "admin"] {
-        let line = fault(&format!("{section}: {{ x: 1 }}\n"));
-        assert!(
-            line.starts_with(&format!("`{section}` (doorward.yaml:1): is not supported by this version"))
-        );
-        let name = format!("DOORWARD_{}_USER", section.to_uppercase());
-        let all = faults(env(&[(&name, "x")]).load_with(""));
-        assert_eq!(all, [format!("`{name}`: `{section}` is not supported by this version yet; unset it")]);
-    }
-    for name in [
-        "REDIS_HOST",
-        "REDIS_PASSWORD",
-        "PEPPER",
-        "ADMIN_USER",
-        "ADMIN_PASS",
-        "TOKEN_TTL_SECONDS",
-        "RATE_LIMIT_WINDOW_SEC",
-        "RATE_LIMIT_MAX",
-    ] {
-        let all = faults(env(&[(name, "S3CRET")]).load_with(""));
-        assert_eq!(all, [format!("`{name}`: is not supported by this version yet; unset it")]);
-        assert!(env(&[(name, "")]).load_with("").is_ok(), "an empty variable is unset");
-    }
-    let line = fault("store: { url: \"redis://:S3CRET@redis:6379/0\" }\n");
-    assert!(
-        line.contains("`redis:` is not supported by this version yet") && !line.contains("S3CRET"),
-        "{line}"
     );
 }
 
@@ -641,15 +611,13 @@ fn faults_of_all_parts_come_at_once() {
     let setup = env(&[("DOORWARD_AUDIT_DECISIONS", "some"), ("PEPPER", "x"), ("DOORWARD_NONSENSE", "x")]);
     let result = setup.load_with(
         "server: { listen: x, external_url: x }\nsession: { lifetime: x, idle: x }\nstore: { url: x }\n\
-         tokens: {}\nproviders: [{ id: X, kind: y, issuer: z, client_id: c }]\n",
+         tokens: { max_ttl_seconds: x }\nproviders: [{ id: X, kind: y, issuer: z, client_id: c }]\n",
     );
     let keys: Vec<String> = result.unwrap_err().iter().map(|fault| fault.key().to_owned()).collect();
     assert_eq!(
         keys,
         [
-            "tokens",
             "DOORWARD_NONSENSE",
-            "PEPPER",
             "server.external_url",
             "server.listen",
             "providers.X.id",
@@ -657,7 +625,9 @@ fn faults_of_all_parts_come_at_once() {
             "session.lifetime",
             "session.idle",
             "store.url",
-            "audit.decisions"
+            "audit.decisions",
+            "tokens.pepper",
+            "tokens.max_ttl_seconds"
         ]
     );
 }
@@ -770,6 +740,12 @@ fn the_documentation_has_every_key() {
                     "KEYCLOAK_REALM",
                     "KEYCLOAK_AUDIENCE",
                     "ROLE_MAPPING_FILE",
+                    "PEPPER",
+                    "ADMIN_USER",
+                    "ADMIN_PASS",
+                    "TOKEN_TTL_SECONDS",
+                    "RATE_LIMIT_WINDOW_SEC",
+                    "RATE_LIMIT_MAX",
                     "DOORWARD_CONFIG",
                     "RUST_LOG",
                 ]

@@ -13,6 +13,8 @@ use crate::clock::Timestamp;
 const SHORTEST_PEPPER: usize = 16;
 const SHORTEST_PASSWORD: usize = 8;
 
+const DEFAULT_USER: &str = "admin";
+
 /// Words that stand in examples, and that people leave there. Compared without case, digits and punctuation.
 const EXAMPLES: &[&str] = &[
     "admin",
@@ -114,12 +116,18 @@ pub(super) fn admin(table: &Table, faults: &mut Faults) -> Admin {
             `doorward keys new` prints something fit";
         table.fault("pass", message, faults);
     }
+    let name = user.as_deref().unwrap_or(DEFAULT_USER);
+    if let Some(secret) = &pass
+        && secret.expose_secret().eq_ignore_ascii_case(name)
+    {
+        table.fault("pass", "is the same as the name", faults);
+    }
     if user.is_some() && !written {
         let message = "is missing beside `admin.user`; write it or `pass_file`: an empty password lets \
             everybody in";
         table.fault("pass", message, faults);
     }
-    Admin { user: user.unwrap_or_else(|| "admin".to_owned()), pass }
+    Admin { user: user.unwrap_or_else(|| DEFAULT_USER.to_owned()), pass }
 }
 
 /// A whole number of at most `most`.
@@ -132,5 +140,7 @@ fn whole(text: &str, most: u64) -> Result<u64, String> {
 
 fn is_example(secret: &str) -> bool {
     let bare: String = secret.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
-    EXAMPLES.contains(&bare.as_str()) || bare.is_empty() && secret.len() < SHORTEST_PEPPER
+    EXAMPLES.contains(&bare.as_str())
+        || bare.is_empty() && secret.len() < SHORTEST_PEPPER
+        || secret.trim().is_empty()
 }

@@ -49,6 +49,12 @@ impl Caller {
         }
     }
 
+    /// By what name logs know them: as services do (`X-Auth-User`), never a name that they chose themselves.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.identity.email.as_deref().unwrap_or(&self.identity.subject)
+    }
+
     /// What to call them.
     #[must_use]
     pub fn display_name(&self) -> &str {

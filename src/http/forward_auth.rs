@@ -1,7 +1,7 @@
 //! THE HOT PATH, whole: a proxy asks, the policy decides.
 //!
 //! ```text
-//! now → question → rule → who asks → decision → written down → answered
+//! now → question → rule → who asks → decision → not too often → written down → answered
 //! ```
 //!
 //! Nothing here waits for anything in the common case: sessions and roles are known in the process.
@@ -14,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
 use super::forwarded::{self, Asked, BadQuestion, Dialect, Presence, Question};
+use super::limits::Refused;
 use super::record::{About, write_down};
 use super::respond::Reply;
 use super::state::State;
@@ -61,7 +62,8 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
             let who =
                 if whole.is_public() && !whole.is_meant(who.to_policy(on)) { Who::Anonymous } else { who };
             let decision = whole.decide(who.to_policy(on));
-            return conclude(&reply, &asked, None, None, &who, decision);
+            let over = over_limit(state, asked.client, &who, &decision, whole.is_public(), now).await;
+            return conclude(&reply, &asked, None, None, &who, decision, over);
         }
     };
     // A browser would not send the session over plain http, and a login must not lead there.
@@ -74,7 +76,25 @@ async fn answer(request: &HttpRequest, state: &State, dialect: Dialect) -> HttpR
     let on = Some(target.host().as_str());
     let who = if found.is_public() && !found.is_meant(who.to_policy(on)) { Who::Anonymous } else { who };
     let decision = found.decide(who.to_policy(on));
-    conclude(&reply, &asked, Some(target), Some(&found), &who, decision)
+    let over = over_limit(state, asked.client, &who, &decision, found.is_public(), now).await;
+    conclude(&reply, &asked, Some(target), Some(&found), &who, decision, over)
+}
+
+/// Whether this request is one too many. A wrong credential counts against the client, and only after it was found
+/// to be wrong; a good one against whose it is, except on what is open to everybody.
+async fn over_limit(
+    state: &State,
+    client: IpAddr,
+    who: &Who,
+    decision: &Decision,
+    public: bool,
+    now: Timestamp,
+) -> Option<Refused> {
+    match decision {
+        Decision::Invalid => state.limits.failed(client, now).await,
+        _ if public => None,
+        _ => who.over_limit(state, now).await,
+    }
 }
 
 /// Who asks, by the credential that the service's rules let speak.
@@ -97,27 +117,32 @@ fn conclude(
     found: Option<&Found<'_>>,
     who: &Who,
     decision: Decision,
+    over: Option<Refused>,
 ) -> HttpResponse {
     let about = About {
         id: &reply.id,
-        method: target.map(Target::method),
+        target,
         host: Some(match &asked.question {
-            Question::Route(target) => target.host().as_str(),
-            Question::WholeHost(host) => host.as_str(),
+            Question::Route(target) => target.host(),
+            Question::WholeHost(host) => host,
         }),
-        path: target.map(Target::path),
+        upgrade: asked.upgrade,
+        only_asked: false,
         asked_by: None,
         client: asked.client,
         request_id: reply.request_id.as_ref().and_then(|id| id.to_str().ok()),
         began: reply.began,
         now: reply.now,
     };
-    write_down(reply.state, &about, found, who, &decision);
+    write_down(reply.state, &about, found, who, &decision, over.as_ref());
+    if let Some(over) = over {
+        return reply.too_many(target, &over, asked.page);
+    }
     match decision {
         Decision::Allow(permit) => allow(reply, asked, target, found, who, &permit),
         Decision::Challenge => reply.challenge(target, asked.navigation),
         Decision::Invalid => reply.invalid_credential(),
-        Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.navigation),
+        Decision::Deny(reason) => reply.forbidden(target, &reason, who.caller(), asked.page),
         Decision::Unreadable => reply.bad_request("the path can be read in more than one way"),
         Decision::Unavailable => reply.unavailable(who),
     }
@@ -155,9 +180,16 @@ fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse 
             service: None,
             shadow: None,
             method: None,
+            scheme: None,
             host: None,
             path: None,
+            only_asked: None,
+            preflight: None,
+            websocket: None,
             user_id: None,
+            user: None,
+            roles: None,
+            audiences: None,
             token_name: None,
             auth_method: None,
             asked_by: None,

@@ -11,6 +11,7 @@ pub mod forward_auth;
 pub mod forwarded;
 pub mod health;
 pub mod identity_headers;
+pub mod limits;
 pub mod login;
 pub mod pages;
 pub mod params;

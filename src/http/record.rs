@@ -5,23 +5,29 @@ use std::time::Instant;
 
 use tracing::Span;
 
+use super::caller::Caller;
+use super::limits::Refused;
 use super::state::State;
 use super::who::Who;
 use crate::audit;
 use crate::clock::Timestamp;
 use crate::identity::ids::DecisionId;
-use crate::policy::Found;
 use crate::policy::decision::Decision;
+use crate::policy::target::{Host, Target};
+use crate::policy::{Found, Upgrade};
 use crate::telemetry::metrics::Outcome;
 
 /// What a decision was about.
 pub(super) struct About<'a> {
     /// Its name.
     pub(super) id: &'a DecisionId,
-    pub(super) method: Option<&'a str>,
-    pub(super) host: Option<&'a str>,
-    /// Never with the query.
-    pub(super) path: Option<&'a str>,
+    /// What was asked for, if that is one address.
+    pub(super) target: Option<&'a Target>,
+    /// Its host, or the whole host that was asked about.
+    pub(super) host: Option<&'a Host>,
+    pub(super) upgrade: Upgrade<'a>,
+    /// A service wants to know; no request waits for the answer.
+    pub(super) only_asked: bool,
     /// Who asked about somebody else ([`Who::Other`]).
     pub(super) asked_by: Option<&'a str>,
     /// The client's address.
@@ -32,41 +38,69 @@ pub(super) struct About<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Writes one decision down.
+/// Writes one decision down, or that a limit came before it.
 pub(super) fn write_down(
     state: &State,
     about: &About<'_>,
     found: Option<&Found<'_>>,
     who: &Who,
     decision: &Decision,
+    over: Option<&Refused>,
 ) {
-    let outcome = outcome_of(decision, who);
-    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy(about.host)));
+    let outcome = if over.is_some() { Outcome::RateLimited } else { outcome_of(decision, who) };
+    let (rule, caller) = (found.and_then(Found::rule), who.caller());
+    let (method, path) = (about.target.map(Target::method), about.target.map(Target::path));
+    let host = about.host.map(Host::as_str);
+    let shadow = found.and_then(|found| found.decide_shadowed(who.to_policy(host)));
     state.metrics.decision(outcome, about.began.elapsed());
     Span::current().record("decision_id", about.id.as_str()).record("outcome", outcome.as_str());
+    if let Decision::Deny(reason) = decision
+        && !about.only_asked
+        && over.is_none()
+    {
+        tracing::info!(
+            decision_id = about.id.as_str(),
+            user = caller.map(Caller::user),
+            method,
+            host,
+            path,
+            rule = rule.map(|rule| rule.id.as_str()),
+            rule_at = rule.map(|rule| format!("{}:{}", rule.file, rule.line)),
+            "forbidden: {reason}"
+        );
+    }
     if !state.audit.wants(outcome) && shadow.is_none() {
         return;
     }
-    let rule = found.and_then(Found::rule);
     let line = audit::Decision {
         decision_id: about.id.as_str(),
         outcome,
-        reason: reason_of(decision, who),
+        reason: over.map(Refused::reason).or_else(|| reason_of(decision, who)),
         rule: rule.map(|rule| rule.id.as_str()),
         rule_at: rule.map(|rule| format!("{}:{}", rule.file, rule.line)),
         service: found.and_then(Found::service),
         shadow: shadow.as_ref().map(|decision| outcome_of(decision, who)),
-        method: about.method,
-        host: about.host,
-        path: about.path,
-        user_id: who.caller().map(|who| who.identity.user_id.as_str()),
+        method,
+        scheme: about.target.map(|target| target.scheme().as_str()),
+        host,
+        path,
+        only_asked: about.only_asked.then_some(true),
+        preflight: found.is_some_and(Found::preflight).then_some(true),
+        websocket: match about.upgrade {
+            Upgrade::No => None,
+            Upgrade::WebSocket(origin) => Some(origin.unwrap_or_default()),
+        },
+        user_id: caller.map(|who| who.identity.user_id.as_str()),
+        user: caller.map(Caller::user),
+        roles: caller.map(|who| who.identity.roles.as_slice()),
+        audiences: caller.and_then(|who| who.subject().audiences),
         token_name: match who {
             Who::Token(who) => who.caller.identity.name.as_deref(),
             _ => None,
         },
         auth_method: match who {
             Who::Other(_) => None,
-            who => who.caller().map(|who| who.identity.method.as_str()),
+            _ => caller.map(|who| who.identity.method.as_str()),
         },
         asked_by: about.asked_by,
         client: Some(about.client),

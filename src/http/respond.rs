@@ -12,7 +12,8 @@ use super::caller::Caller;
 use super::cookie;
 use super::forwarded::Dialect;
 use super::identity_headers::{ASSERTION, percent_encode};
-use super::pages::{Forbidden, Href, Page};
+use super::limits::Refused;
+use super::pages::{Action, Forbidden, Href, Page, Problem, Trouble};
 use super::state::State;
 use super::visit::REQUEST_ID;
 use super::who::{Unchecked, Who};
@@ -120,9 +121,9 @@ impl<'a> Reply<'a> {
         target: Option<&Target>,
         reason: &Reason,
         who: Option<&Caller>,
-        navigation: bool,
+        page: bool,
     ) -> HttpResponse {
-        if navigation && self.dialect == Dialect::Forwarded && self.state.login.own_host().is_some() {
+        if page && self.dialect == Dialect::Forwarded && self.state.login.own_host().is_some() {
             return self.forbidden_page(target, reason, who);
         }
         let message = match reason {
@@ -146,12 +147,39 @@ impl<'a> Reply<'a> {
             switch_account_href: switch.map(Href::new),
             decision_id: self.id.as_str(),
         });
-        self.start(StatusCode::FORBIDDEN)
+        self.page(self.start(StatusCode::FORBIDDEN), &page)
+    }
+
+    fn page(&self, mut builder: HttpResponseBuilder, page: &Page<'_>) -> HttpResponse {
+        builder
             .insert_header((header::CONTENT_SECURITY_POLICY, self.state.pages.csp()))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
             .insert_header((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
             .content_type("text/html; charset=utf-8")
-            .body(self.state.pages.render(&page))
+            .body(self.state.pages.render(page))
+    }
+
+    /// 429: over a limit. Says when to try again.
+    #[must_use]
+    pub fn too_many(&self, target: Option<&Target>, over: &Refused, navigation: bool) -> HttpResponse {
+        let mut builder = self.start(self.nginx_or(StatusCode::TOO_MANY_REQUESTS));
+        for header in over.headers() {
+            builder.insert_header(header);
+        }
+        let trouble = Trouble::TooManyRequests(over.secs());
+        if !navigation || self.dialect == Dialect::Original || self.state.login.own_host().is_none() {
+            let message = format!("too many requests; try again in {} s", over.secs());
+            return builder.json(self.error_body("rate_limited", &message));
+        }
+        let again = target.map_or_else(|| "/".to_owned(), Target::url);
+        let page = Page::Problem(Problem {
+            kind: trouble,
+            action: Action { label: trouble.button(), href: Href::new(again) },
+            reference: Some(self.id.as_str()),
+            provider_label: None,
+            domain: None,
+        });
+        self.page(builder, &page)
     }
 
     /// 400: not a question that has one answer.

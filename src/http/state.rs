@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::bearers::Bearers;
 use super::callers::Callers;
 use super::identity_headers::IdentityHeaders;
+use super::limits::Limits;
 use super::login::return_to::ReturnRules;
 use super::pages::Pages;
 use super::tokens::Tokens;
@@ -42,6 +43,8 @@ pub struct State {
     pub callers: Callers,
     /// Recognises callers by bearer token of another issuer.
     pub bearers: Bearers,
+    /// How often who may.
+    pub limits: Limits,
     /// Recognises callers by API token.
     pub tokens: Tokens,
     /// Who is who, across providers and issuers.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::callers::{Recognised, SignedIn};
 use super::forwarded;
 use super::identity_headers::percent_encode;
+use super::limits::Refused;
 use super::pages::{Action, Href, Page, Problem, Trouble};
 use super::state::State;
 use crate::audit::SignInEvent;
@@ -206,6 +207,16 @@ impl<'a> Visit<'a> {
         };
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+
+    /// 429, for people or for programs, with when to try again.
+    #[must_use]
+    pub fn too_many(&self, over: &Refused, then: Then<'_>) -> HttpResponse {
+        let mut response = self.trouble(Trouble::TooManyRequests(over.secs()), then);
+        for (name, value) in over.headers() {
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::callers::{Recognised, SignedIn};
 use super::credentials::{Presented, presented};
 use super::forwarded::Presence;
+use super::limits::Refused;
 use super::state::State;
 use super::tokens::{Shown, Token};
 use crate::clock::Timestamp;
@@ -123,6 +124,16 @@ impl Who {
             }
             Self::Token(who) => policy::decision::Caller::Known(who.caller.subject()),
             Self::Other(who) => policy::decision::Caller::Known(who.subject()),
+        }
+    }
+
+    /// Counts one more request of theirs; `Some` when that is more than they may.
+    pub async fn over_limit(&self, state: &State, now: Timestamp) -> Option<Refused> {
+        match self {
+            Self::Session(who) => state.limits.user(&who.caller.identity.user_id, now).await,
+            Self::Bearer(who) => state.limits.user(&who.caller.identity.user_id, now).await,
+            Self::Token(who) => state.limits.token(&who.caller.identity.subject, who.limit(), now).await,
+            Self::Anonymous | Self::Wrong(_) | Self::Unchecked(_) | Self::Other(_) => None,
         }
     }
 

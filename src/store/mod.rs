@@ -11,8 +11,10 @@ pub mod rate;
 mod record_keys;
 pub mod redis;
 pub mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
-mod windows;
+pub mod windows;
 
 use std::fmt;
 use std::path::Path;

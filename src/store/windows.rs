@@ -14,8 +14,9 @@ use crate::clock::Timestamp;
 /// Buckets kept at most.
 const KEPT: usize = 100_000;
 
+/// Windows by bucket.
 #[derive(Default)]
-pub(super) struct Windows(Mutex<HashMap<String, Window>>);
+pub struct Windows(Mutex<HashMap<String, Window>>);
 
 #[derive(Clone, Copy)]
 struct Window {
@@ -27,8 +28,8 @@ struct Window {
 }
 
 impl Windows {
-    /// See [`super::Store::take`].
-    pub(super) fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Taken {
+    /// See [`super::Store::take`]. A `want` of 0 only looks.
+    pub fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Taken {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= KEPT && !windows.contains_key(bucket) {
             make_room(&mut windows, now);
@@ -40,7 +41,7 @@ impl Windows {
     }
 
     /// Forgets what ran out.
-    pub(super) fn sweep(&self, now: Timestamp) {
+    pub fn sweep(&self, now: Timestamp) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, window| !window.is_over(now));
     }
 }

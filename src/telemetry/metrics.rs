@@ -67,6 +67,8 @@ label! {
         Untrusted => "untrusted",
         /// 503: could not be checked.
         Unavailable => "unavailable",
+        /// 429: over a limit.
+        RateLimited => "rate_limited",
     }
 }
 
@@ -361,11 +363,11 @@ mod tests {
         has(&text, "doorward_decisions_total{outcome=\"allowed\"} 2");
         has(&text, "doorward_decisions_total{outcome=\"unavailable\"} 9");
         has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.00001\"} 0");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.000025\"} 45");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"1.0\"} 45");
-        has(&text, "doorward_decision_duration_seconds_bucket{le=\"+Inf\"} 46");
-        has(&text, "doorward_decision_duration_seconds_count 46");
-        has(&text, "doorward_decision_duration_seconds_sum 5.0009");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"0.000025\"} 55");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"1.0\"} 55");
+        has(&text, "doorward_decision_duration_seconds_bucket{le=\"+Inf\"} 56");
+        has(&text, "doorward_decision_duration_seconds_count 56");
+        has(&text, "doorward_decision_duration_seconds_sum 5.0011");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 mod bodies;
 mod browser;
 mod paths;
+mod people;
 mod sessions;
 mod sign_in;
 mod spoofing;

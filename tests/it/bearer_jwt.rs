@@ -106,6 +106,95 @@ async fn an_authorization_that_is_wrong_is_never_followed_by_the_cookie() {
     gateway.stop().await;
 }
 
+/// RFC 6750 2.1 and nothing else: not 2.2, not 2.3, and none of the places where people put tokens.
+#[actix_web::test]
+async fn a_token_counts_in_one_place_only() {
+    let idp = Idp::shared();
+    let gateway = gateway(idp).await;
+    let token = token(idp, "u-1", &["admin-role"]).await;
+    let at = "https://auth.example.test/api/v1/admin";
+    let asked = async |url: &str, header: Option<(&str, String)>| {
+        let mut ask = gateway.ask("POST", url);
+        if let Some((name, value)) = header {
+            ask = ask.header(name, value);
+        }
+        let response = ask.body(format!("access_token={token}")).send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, response.text().await.unwrap())
+    };
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let (status, headers, _) = asked(at, Some(("authorization", format!("{scheme} {token}")))).await;
+        assert_eq!((status, headers["x-user-id"].to_str().unwrap()), (200, "u-1"), "{scheme}");
+    }
+    for header in [
+        Some(("authorization", format!("Bearer\t{token}"))),
+        Some(("authorization", format!("Bearer  {token}"))),
+        Some(("authorization", format!("Bearer {token} {token}"))),
+        Some(("authorization", format!("Bearer {token},"))),
+        Some(("authorization", format!("Bearer, {token}"))),
+        Some(("authorization", format!("Token {token}"))),
+        Some(("authorization", format!("DPoP {token}"))),
+        Some(("authorization", "Bearer".to_owned())),
+        Some(("authorization", token.clone())),
+        Some(("cookie", format!("access_token={token}; doorward={token}; __Host-doorward={token}"))),
+        Some(("sec-websocket-protocol", token.clone())),
+        Some(("sec-websocket-protocol", format!("base64url.bearer.authorization.k8s.io.{token}"))),
+        Some(("x-api-key", token.clone())),
+        Some(("x-auth-token", token.clone())),
+        Some(("x-forwarded-access-token", token.clone())),
+        Some(("proxy-authorization", format!("Bearer {token}"))),
+        None,
+    ] {
+        let (status, headers, body) = asked(at, header.clone()).await;
+        assert_eq!(status, 401, "{header:?}: {body}");
+        assert!(!headers.contains_key("x-user-id") && !body.contains(&token), "{header:?}: {body}");
+    }
+    for parameter in ["access_token", "token", "jwt", "bearer"] {
+        assert_eq!(asked(&format!("{at}?{parameter}={token}"), None).await.0, 401, "{parameter}");
+    }
+    let twice = gateway.ask("GET", at).header("authorization", format!("Bearer {token}"));
+    let twice = twice.header("authorization", format!("Bearer {token}")).send().await.unwrap();
+    assert_eq!(twice.status(), 401);
+    let log = std::fs::read_to_string(gateway.dir.join("audit.log")).unwrap();
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    assert!(log.lines().count() > 20 && !log.contains(signature), "no part of it is written down");
+    gateway.stop().await;
+}
+
+/// Keys that cannot be had leave a token open; no fault of the issuer's documents lets one in.
+#[actix_web::test]
+async fn an_issuer_whose_documents_are_wrong_vouches_for_nobody() {
+    let idp = Idp::start();
+    let token = format!("Bearer {}", token(&idp, "u-1", &["admin-role"]).await);
+    for settings in [
+        json!({ "discovery": { "issuer": "https://evil.test" } }),
+        json!({ "discovery": { "issuer": format!("{}/", idp.issuer) } }),
+        json!({ "discovery": { "issuer": null } }),
+        json!({ "discovery": { "jwks_uri": "http://169.254.169.254/keys" } }),
+        json!({ "discovery": { "jwks_uri": "https://evil.test/keys" } }),
+        json!({ "redirect": { "discovery": "http://169.254.169.254/" } }),
+        json!({ "redirect": { "jwks": "http://169.254.169.254/" } }),
+        json!({ "garbage": { "jwks": true } }),
+        json!({ "huge": { "jwks": 3_000_000 } }),
+        json!({ "status": { "jwks": 500 } }),
+        json!({ "status": { "discovery": 404 } }),
+    ] {
+        idp.reset().await;
+        idp.control(settings.clone()).await;
+        let gateway = gateway(&idp).await;
+        let answer = ask(&gateway, "/api/v1/admin", &token).await;
+        assert_eq!(answer.status, 503, "{settings}: {}", answer.body);
+        assert!(!answer.body.contains("evil.test"), "the cause is for the log: {}", answer.body);
+        let open = ask(&gateway, "/v3/api-docs", &token).await;
+        assert_eq!((open.status, open.header("x-user-id").as_str()), (200, ""), "{settings}");
+        gateway.stop().await;
+    }
+    idp.reset().await;
+    let gateway = gateway(&idp).await;
+    assert_eq!(ask(&gateway, "/api/v1/admin", &token).await.status, 200);
+    gateway.stop().await;
+}
+
 #[actix_web::test]
 async fn nothing_presented_is_told_to_bring_a_token() {
     let gateway = gateway(Idp::shared()).await;

@@ -45,7 +45,7 @@ fn every_fault_is_reported_at_once_with_status_2() {
         &file,
         "server: { listn: x, external_url: http://auth.example.com }\n\
          session: { lifetime: forever }\n\
-         tokens: { pepper: x }\n\
+         tokens: { pepper: S3CRET }\n\
          providers:\n\
          - { id: google, kind: google, client_id: x, client_secret: S3CRET, client_secret_file: S3CRET }\n\
          - { id: kc, kind: oidc, issuer: \"https://u:S3CRET@kc\", client_id: x, algorithms: [HS256] }\n",
@@ -60,13 +60,13 @@ fn every_fault_is_reported_at_once_with_status_2() {
         "`server.listn` (doorward.yaml:1)",
         "`server.external_url` (doorward.yaml:1)",
         "`session.lifetime` (doorward.yaml:2)",
-        "`tokens` (doorward.yaml:3): is not supported by this version yet",
+        "`tokens.pepper` (doorward.yaml:3): must be at least 16 bytes",
         "`providers.google.client_secret` (doorward.yaml:5)",
         "`providers.kc.issuer` (doorward.yaml:6)",
         "`providers.kc.algorithms` (doorward.yaml:6)",
         "`audit.decisions` (DOORWARD_AUDIT_DECISIONS)",
         "`DOORWARD_LISTEN`",
-        "`REDIS_PASSWORD`: is not supported by this version yet",
+        "`store.password` (REDIS_PASSWORD): is for a Redis store",
     ] {
         assert!(text.lines().any(|line| line.starts_with(key)), "{key} is not in\n{text}");
     }
@@ -131,4 +131,42 @@ fn the_check_reads_the_policy_too() {
     let bad = check("services:\n  foo: { prefix: /foo, role: [staff] }\n");
     assert_eq!(bad.status.code(), Some(1), "{}", stdout(&bad));
     assert!(stderr(&bad).contains("policy.yaml:2:") && stdout(&bad).is_empty(), "{}", stderr(&bad));
+}
+
+/// Nothing that says less than it seems to is ever served.
+#[test]
+fn a_policy_with_a_fault_does_not_start() {
+    let dir = TempDir::new().expect("a folder");
+    let policy = dir.path().join("policy.yaml");
+    let data = dir.path().join("data");
+    let env = [
+        ("DOORWARD_POLICY_FILE", policy.to_str().expect("UTF-8")),
+        ("DOORWARD_DATA_DIR", data.to_str().expect("UTF-8")),
+        ("DOORWARD_SERVER_LISTEN", "127.0.0.1:0"),
+        ("DOORWARD_OPS_LISTEN", "127.0.0.1:0"),
+    ];
+    for (text, place) in [
+        ("services:\n  a: { prefix: /a, role: [admin] }\n", "policy.yaml:2:"),
+        ("services:\n  a:\n    prefix: /a\n    roles:\n", "policy.yaml:4:"),
+        ("services:\n  a: { prefix: /a, roles: [] }\n", "policy.yaml:2:"),
+        ("services:\n  a: { prefx: /a, roles: [admin] }\n", "policy.yaml:2:"),
+        ("rules: []\n", "policy.yaml:1:"),
+        ("", "policy.yaml:1:"),
+        ("services: [\n", "policy.yaml:"),
+        ("public: [/]\n", "policy.yaml:1:"),
+        ("services:\n  a: { public: true }\n", "policy.yaml:2:"),
+    ] {
+        fs::write(&policy, text).expect("written");
+        for command in ["serve", "check"] {
+            let output = doorward(&[command], &env);
+            assert!(matches!(output.status.code(), Some(1 | 2)), "{command} {text:?}: {}", stderr(&output));
+            assert!(stderr(&output).contains(place), "{command} {text:?}: {}", stderr(&output));
+        }
+    }
+    fs::remove_file(&policy).expect("removed");
+    for command in ["serve", "check"] {
+        let output = doorward(&[command], &env);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("`policy.file`"), "{}", stderr(&output));
+    }
 }

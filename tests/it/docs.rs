@@ -68,7 +68,7 @@ fn links_lead_somewhere() {
 
 /// Words in backticks that look like a key of the configuration: `session.lifetime`.
 fn keys(text: &str) -> BTreeSet<String> {
-    const SECTIONS: [&str; 11] = [
+    const SECTIONS: [&str; 13] = [
         "server",
         "ops",
         "session",
@@ -80,6 +80,8 @@ fn keys(text: &str) -> BTreeSet<String> {
         "pages",
         "log",
         "tokens",
+        "rate_limit",
+        "admin",
     ];
     text.split('`')
         .skip(1)

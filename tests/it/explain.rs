@@ -1,10 +1,13 @@
 //! `doorward explain`: the decision, the rule and its place, what was missing.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use super::support::{APP, Browser, Idp, Setup};
 
 const POLICY: &str = "\
 assign:
@@ -92,4 +95,69 @@ fn bad_usage_is_status_2() {
     }
     fs::write(folder.0.path().join("policy.yaml"), "services: { a: { prefix: /a, role: [x] } }\n").unwrap();
     assert_eq!(folder.explain(&["GET", "https://app.example.com/a"]).status.code(), Some(2));
+}
+
+#[actix_web::test]
+async fn a_decision_is_explained_by_the_id_that_the_refused_person_sees() {
+    let policy = "\
+roles: { admin-role: [\"*\"], staff: }
+services:
+  app: { prefix: /app, authenticated: true, endpoints: [{ path: \"/a b\", roles: [admin-role] }] }
+";
+    let idp = Idp::shared();
+    let gateway = Setup::with(idp).policy(policy).start().await;
+    let mut grace = Browser::new(&gateway);
+    grace.sign_in(APP, "grace@example.com").await;
+    let refused = grace.get("https://auth.example.test/app/a%20b?secret=canary").await;
+    assert_eq!(refused.status, 403);
+    let id = refused.header("x-auth-decision-id");
+    assert!(refused.body.contains(&format!("Reference <code>{id}</code>")), "{}", refused.body);
+
+    let explain = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        command.env_clear().args(["explain", "--config"]).arg(gateway.dir.join("doorward.yaml"));
+        command.args(["--decision", &id]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    // The log is that of the configuration; nobody else's roles and no query are needed.
+    let output = explain(&[]).wait_with_output().unwrap();
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for part in [
+        "deny: GET https://auth.example.test/app/a b\n",
+        "rule:    app /a b (",
+        "policy.yaml:3)",
+        "missing: the role admin-role",
+        "forbidden, grace@example.com (",
+        "by session from 203.0.113.9",
+        "roles: staff",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert!(!told.contains("canary") && !told.contains("another one then"), "{told}");
+
+    // From standard input, as a container's log; then by a policy that has changed.
+    let log = fs::read(gateway.dir.join("audit.log")).unwrap();
+    let piped = |args: &[&str]| {
+        let mut child = explain(args);
+        child.stdin.take().unwrap().write_all(&log).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let told: Value = serde_json::from_slice(&piped(&["--json", "--log", "-"]).stdout).unwrap();
+    assert_eq!((&told["decision"], &told["differs"]), (&json!("deny"), &json!(false)), "{told}");
+    assert_eq!(told["recorded"]["roles"], json!(["staff"]));
+    fs::write(gateway.dir.join("policy.yaml"), policy.replace("roles: [admin-role]", "roles: [staff]"))
+        .unwrap();
+    let output = piped(&["--log", "-"]);
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.starts_with("allow: ") && told.contains("the policy was another one then"), "{told}");
+
+    let elsewhere = gateway.dir.join("empty.log");
+    fs::write(&elsewhere, "").unwrap();
+    for args in [&["--log", elsewhere.to_str().unwrap()][..], &["--log", "/nonexistent"], &["--anonymous"]] {
+        let output = explain(args).wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+    }
+    gateway.stop().await;
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use doorward::policy::live::Reload;
 
 use super::support::world::{POLICY, World, assert_allowed, assert_status};
-use super::support::{Gateway, Setup};
+use super::support::{Browser, Gateway, LOGIN, Setup};
 
 /// One of two policies that agree in nothing: roles, permissions, and what they are for.
 fn policy(word: &str) -> String {
@@ -112,4 +112,16 @@ async fn a_file_with_a_fault_changes_nothing_and_is_told() {
     assert!(matches!(reload(&world.gateway).await, Reload::Swapped(_)), "right again");
     assert!(world.gateway.state().policy.last_fault().is_none());
     world.ends_well().await;
+}
+
+#[actix_web::test]
+async fn where_no_rule_speaks_and_no_default_is_written_nobody_gets_in() {
+    let world = World::of(setup("version: 1\n")).await;
+    let (mut ada, mut nobody) = (Browser::new(&world.gateway), Browser::new(&world.gateway));
+    assert_eq!(ada.sign_in(LOGIN, "ada@example.com").await.status, 200, "signed in, on the account page");
+    for url in ["https://app.example.test/", "https://auth.example.test/x", "https://nowhere.example.test/"] {
+        assert_status(&ada.get(url).await, &[403], url);
+        assert_status(&nobody.get(url).await, &[403], url);
+    }
+    world.gateway.stop().await;
 }

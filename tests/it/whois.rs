@@ -125,6 +125,67 @@ async fn may_they() {
     assert!(body[0]["reason"].as_str().unwrap().contains("reports:write"), "{body}");
     let wrong = Some(("authorization", "Bearer x"));
     assert_eq!(post(&gateway, "/authorize", wrong, &route("/docs")).await.0, 401);
+    // The log tells a question from a refusal.
+    let log = std::fs::read_to_string(gateway.dir.join("audit.log")).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let refused: Vec<Value> = lines.filter(|line| line["outcome"] == "forbidden").collect();
+    let asked = refused.iter().filter(|line| line["only_asked"] == true).count();
+    assert!(asked > 0 && asked < refused.len(), "{refused:?}");
+    gateway.stop().await;
+}
+
+/// The answers tell about people, and about the policy: who is not in the list is told neither, whatever they bring.
+#[actix_web::test]
+async fn only_trusted_peers_may_ask() {
+    let idp = Idp::shared();
+    let bearer = format!(
+        "bearer: {{ issuers: [{{ issuer: \"{}\", audiences: [api], roles_claims: [roles] }}] }}",
+        idp.issuer
+    );
+    let setup = Setup::with(idp).and(&bearer).policy(POLICY);
+    let gateway = setup.env("DOORWARD_SERVER_TRUSTED_PROXIES", "127.0.0.2/32,10.0.0.0/8").start().await;
+    let reader = token(idp, &["reader"]).await;
+    let evaluation = json!({"subject": {"type": "user", "id": "u-1"}, "action": {"name": "GET"},
+        "resource": {"type": "permission", "id": "reports:read"}});
+    let batch = json!({"evaluations": [evaluation]});
+    for (address, trusted) in [([127, 0, 0, 2], true), ([127, 0, 0, 3], false), ([127, 0, 0, 1], false)] {
+        let client = reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from(address));
+        let client = client.build().unwrap();
+        for (method, path, body) in [
+            ("GET", "/authenticate", String::new()),
+            ("POST", "/authenticate", String::new()),
+            ("POST", "/authorize", json!({"permission": "reports:read"}).to_string()),
+            ("POST", "/authorize", json!({"checks": [{"host": HOST, "path": "/docs"}]}).to_string()),
+            ("POST", "/authorize", "nonsense".to_owned()),
+            ("POST", "/access/v1/evaluation", evaluation.to_string()),
+            ("POST", "/access/v1/evaluations", batch.to_string()),
+        ] {
+            for credential in [Some(&reader), None] {
+                let mut request = client
+                    .request(method.parse().unwrap(), gateway.at(path))
+                    // Saying to be the proxy makes nobody one.
+                    .header("x-forwarded-for", "127.0.0.2")
+                    .header("x-real-ip", "127.0.0.2")
+                    .header("forwarded", "for=127.0.0.2")
+                    .body(body.clone());
+                if let Some(token) = credential {
+                    request = request.header("authorization", token);
+                }
+                let answer = request.send().await.unwrap();
+                let status = answer.status().as_u16();
+                let text = answer.text().await.unwrap();
+                let refused = status == 403 && text.contains("\"untrusted_peer\"");
+                assert_eq!(refused, !trusted, "{address:?} {method} {path}: {status} {text}");
+                let tells = ["u-1", "reader", "reports", "allow\":", "decision\":", "active"];
+                let told = tells.iter().any(|word| text.contains(word));
+                assert!(trusted || !told, "{address:?} {method} {path}: {text}");
+                assert!(
+                    !trusted || credential.is_none() || body == "nonsense" || status == 200,
+                    "{path}: {text}"
+                );
+            }
+        }
+    }
     gateway.stop().await;
 }
 

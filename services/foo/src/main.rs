@@ -2,7 +2,7 @@
 //! that every service behind the gateway should.
 //!
 //! Layout: `config` what it is told · `assertion` **the part to copy** · `identity` the headers · `page` the
-//! greeting · `may` asking the gateway what somebody may do · `echo` the request as it arrived, for tests.
+//! greeting and a report · `may` asking the gateway what somebody may do · `echo` the request as it arrived, for tests.
 //!
 //! It believes its headers for greeting people, so it must be reachable only through the proxy.
 
@@ -38,6 +38,7 @@ struct Foo {
     verifier: Option<Verifier>,
     pages: Pages,
     gateway: Option<may::Gateway>,
+    prefix: String,
 }
 
 #[actix_web::main]
@@ -105,14 +106,14 @@ fn serve(config: &Config) -> Result<(Server, SocketAddr), String> {
             Some(Verifier::new(url, &config.issuer, &config.audience, COOL_DOWN).map_err(|e| e.to_string())?)
         }
     };
-    let pages =
-        Pages::new(config.logout_url.clone(), config.account_url.clone()).map_err(|e| e.to_string())?;
+    let pages = Pages::new(config.prefix.clone(), config.logout_url.clone(), config.account_url.clone())
+        .map_err(|e| e.to_string())?;
     let gateway = match config.authorize_url.as_str() {
         "" => None,
         url => Some(may::Gateway::new(url).map_err(|e| e.to_string())?),
     };
-    let service = web::Data::new(Foo { verifier, pages, gateway });
     let prefix = config.prefix.clone();
+    let service = web::Data::new(Foo { verifier, pages, gateway, prefix: prefix.clone() });
     let server = HttpServer::new(move || {
         let app = App::new().app_data(service.clone());
         let app = match prefix.as_str() {
@@ -136,7 +137,9 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/admin", web::get().to(hello))
         .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok") }))
         .route("/api/whoami", web::get().to(whoami))
-        .route("/api/reports/{id}", web::get().to(report))
+        .route("/reports/{id:[A-Za-z0-9_-]+}", web::get().to(report))
+        .route("/reports/{id:[A-Za-z0-9_-]+}/approve", web::post().to(approve))
+        .route("/api/reports/{id:[A-Za-z0-9_-]+}", web::get().to(report_json))
         .route("/api/echo", web::to(echo::echo))
         .route("/api/echo/{rest:.*}", web::to(echo::echo));
 }
@@ -153,6 +156,31 @@ async fn whoami(service: web::Data<Foo>, req: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().json(Caller::of(&req, service.verifier.as_ref()).await.json(&req))
 }
 
-async fn report(service: web::Data<Foo>, req: HttpRequest, id: web::Path<String>) -> HttpResponse {
-    may::report(service.gateway.as_ref(), &req, &id).await
+impl Foo {
+    async fn report(&self, id: &str, req: &HttpRequest) -> may::Report {
+        may::Report::read(self.gateway.as_ref(), &self.prefix, id, req).await
+    }
+}
+
+async fn report_json(service: web::Data<Foo>, req: HttpRequest, id: web::Path<String>) -> HttpResponse {
+    service.report(&id, &req).await.json()
+}
+
+async fn report(
+    service: web::Data<Foo>,
+    req: HttpRequest,
+    id: web::Path<String>,
+) -> actix_web::Result<HttpResponse> {
+    let report = service.report(&id, &req).await;
+    service.pages.report(&report, false).map_err(actix_web::error::ErrorInternalServerError)
+}
+
+/// Who gets here may: the gateway lets nobody else through. Nothing is kept; this is a sample.
+async fn approve(
+    service: web::Data<Foo>,
+    req: HttpRequest,
+    id: web::Path<String>,
+) -> actix_web::Result<HttpResponse> {
+    let report = service.report(&id, &req).await;
+    service.pages.report(&report, true).map_err(actix_web::error::ErrorInternalServerError)
 }

@@ -1,6 +1,7 @@
 //! "May they?", asked of the gateway, for what only a service knows: which buttons to show.
 //!
 //! The answer is about the credentials that came with the request, so those are passed on, and nothing else of it.
+//! The proxy must leave them in the request for that: see docs/services.md.
 
 use std::time::Duration;
 
@@ -60,19 +61,37 @@ impl Gateway {
     }
 }
 
-/// `GET /api/reports/{id}`: a report, and whether the page should have a button that deletes it. A button that is not
-/// known to work is not shown; whoever sends the request all the same is stopped by the gateway.
-pub(crate) async fn report(gateway: Option<&Gateway>, req: &HttpRequest, id: &str) -> HttpResponse {
-    let path = req.uri().path();
-    let answer = match gateway {
-        Some(gateway) => gateway.may(req, "DELETE", path).await,
-        None => Err("no gateway to ask is configured (--authorize-url)".to_owned()),
-    };
-    let (may_delete, reason) = match answer {
-        Ok(answer) => (answer.allow, answer.reason),
-        Err(why) => (false, why),
-    };
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
-        "id": id, "title": format!("Report {id}"), "may_delete": may_delete, "reason": reason,
-    }))
+/// A report, and whether its reader may approve it.
+pub(crate) struct Report {
+    pub(crate) id: String,
+    /// Where approving is done, as browsers know the address.
+    pub(crate) approve_at: String,
+    pub(crate) may_approve: bool,
+    /// In the gateway's words, or why they could not be had.
+    pub(crate) reason: String,
+}
+
+impl Report {
+    /// Asks whether who sent `req` may approve. An answer that could not be had is a "no": a button that is not known
+    /// to work is not offered, and whoever sends its request all the same is stopped by the gateway.
+    pub(crate) async fn read(gateway: Option<&Gateway>, prefix: &str, id: &str, req: &HttpRequest) -> Self {
+        let approve_at = format!("{prefix}/reports/{id}/approve");
+        let answer = match gateway {
+            Some(gateway) => gateway.may(req, "POST", &approve_at).await,
+            None => Err("no gateway to ask is configured (--authorize-url)".to_owned()),
+        };
+        let (may_approve, reason) = match answer {
+            Ok(answer) => (answer.allow, answer.reason),
+            Err(why) => (false, why),
+        };
+        Self { id: id.to_owned(), approve_at, may_approve, reason }
+    }
+
+    /// `GET /api/reports/{id}`.
+    pub(crate) fn json(&self) -> HttpResponse {
+        HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
+            "id": self.id, "title": format!("Report {}", self.id),
+            "may_approve": self.may_approve, "reason": self.reason,
+        }))
+    }
 }

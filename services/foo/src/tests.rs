@@ -120,23 +120,31 @@ fn gateway() -> String {
 }
 
 #[actix_web::test]
-async fn a_button_is_shown_only_when_the_gateway_says_that_it_works() {
+async fn a_button_works_only_when_the_gateway_says_so() {
     let base = start_with(&["--authorize-url", &gateway()]);
     let ask = async |headers: &[(&str, &[u8])]| {
         get(format!("{base}/foo/api/reports/7"), headers).await.json::<Value>().await.unwrap()
     };
-    let good = ask(&[("authorization", b"Bearer good"), ("x-forwarded-host", b"app.example.com")]).await;
-    assert_eq!((&good["id"], &good["may_delete"]), (&json!("7"), &json!(true)));
+    let page = async |base: &str, headers: &[(&str, &[u8])]| {
+        get(format!("{base}/foo/reports/7"), headers).await.text().await.unwrap()
+    };
+    let bearer: &[(&str, &[u8])] =
+        &[("authorization", b"Bearer good"), ("x-forwarded-host", b"app.example.com")];
+    let good = ask(bearer).await;
+    assert_eq!((&good["id"], &good["may_approve"]), (&json!("7"), &json!(true)));
     let reason = good["reason"].as_str().unwrap();
-    assert!(reason.starts_with("app.example.com ") && reason.contains("\"DELETE\""), "{reason}");
-    assert!(reason.contains("\"/foo/api/reports/7\""), "{reason}");
+    assert!(reason.starts_with("app.example.com ") && reason.contains("\"POST\""), "{reason}");
+    assert!(reason.contains("\"/foo/reports/7/approve\""), "{reason}");
+    assert!(page(&base, bearer).await.contains("<button id=\"approve\">"));
     let by_cookie = ask(&[("cookie", b"doorward=x")]).await;
-    assert_eq!(by_cookie["may_delete"], false);
+    assert_eq!(by_cookie["may_approve"], false);
     assert!(by_cookie["reason"].as_str().unwrap().contains("doorward=x"));
-    assert_eq!(ask(&[("authorization", b"Bearer wrong")]).await["may_delete"], false);
+    assert_eq!(ask(&[("authorization", b"Bearer wrong")]).await["may_approve"], false);
     // Nobody to ask, and nobody who answers.
     for base in [start(), start_with(&["--authorize-url", "http://127.0.0.1:9/authorize"])] {
         let report: Value = get(format!("{base}/api/reports/7"), &[]).await.json().await.unwrap();
-        assert_eq!(report["may_delete"], false);
+        assert_eq!(report["may_approve"], false);
+        assert!(page(&base, bearer).await.contains("<button id=\"approve\" disabled"));
     }
+    assert_eq!(get(format!("{base}/foo/reports/a%20b"), &[]).await.status(), 404);
 }

@@ -41,6 +41,8 @@ pub struct Asked<'a> {
     pub authorization: Presence<'a>,
     /// A person's browser going to a page: the only kind of request that is ever redirected.
     pub navigation: bool,
+    /// A person's browser waits for a page: that, or a form that it sends.
+    pub page: bool,
     /// A CORS preflight (Fetch standard: OPTIONS, `Origin`, `Access-Control-Request-Method`).
     pub preflight: bool,
     /// Whether it opens a WebSocket, and from which page.
@@ -182,14 +184,16 @@ impl<'a> Lines<'a> {
         Ok(lines)
     }
 
-    fn navigation(&self, method: &str) -> bool {
+    /// Old browsers say neither mode nor destination, and neither do programs: of those only a GET is taken for a
+    /// person's.
+    fn page(&self, method: &str) -> bool {
+        let reads = is_read(method);
         let is = |presence: Presence<'_>, word: &[u8]| match presence {
-            Presence::Absent => true,
+            Presence::Absent => reads,
             Presence::Once(value) => value.as_bytes() == word,
             Presence::Repeated => false,
         };
-        matches!(method, "GET" | "HEAD")
-            && !self.scripted
+        !self.scripted
             && !self.authorization.is_present()
             && is(self.fetch_mode, b"navigate")
             && is(self.fetch_dest, b"document")
@@ -242,7 +246,8 @@ pub fn read<'a>(
     }
     Ok(Asked {
         authorization: lines.authorization,
-        navigation: lines.navigation(method),
+        navigation: is_read(method) && lines.page(method),
+        page: lines.page(method),
         preflight: lines.preflight(method),
         upgrade: lines.upgrade(),
         client: client_address(&lines.forwarded_for, peer, trusted),
@@ -250,6 +255,10 @@ pub fn read<'a>(
         question,
         headers,
     })
+}
+
+fn is_read(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
 }
 
 fn forwarded_question(lines: &Lines<'_>) -> Result<Question, BadQuestion> {

@@ -177,6 +177,26 @@ fn only_a_browser_going_to_a_page_is_navigating() {
 }
 
 #[test]
+fn a_form_that_a_browser_sends_waits_for_a_page_and_is_not_redirected() {
+    let posts = |more: &[(&'static str, &'static str)]| {
+        let all = [&[("x-forwarded-method", "POST")], more].concat();
+        let asked = ask(&fa("x-forwarded-method", &all)).map(|asked| (asked.page, asked.navigation));
+        asked.unwrap()
+    };
+    let (mode, dest) = (("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"));
+    assert_eq!(posts(&[mode, dest]), (true, false));
+    for more in [
+        &[][..],
+        &[mode],
+        &[dest],
+        &[("sec-fetch-mode", "cors"), dest],
+        &[mode, dest, ("authorization", "x")],
+    ] {
+        assert_eq!(posts(more), (false, false), "{more:?}");
+    }
+}
+
+#[test]
 fn a_preflight_has_all_three_marks() {
     let options = [("x-forwarded-method", "OPTIONS")];
     let marks = [("origin", "https://app.example.test"), ("access-control-request-method", "GET")];

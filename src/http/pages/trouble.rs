@@ -1,5 +1,9 @@
 //! What can go wrong for somebody on the way in, each with one text: what happened, and what to do.
 
+use std::time::Duration;
+
+use super::words::span_in_words;
+
 /// A cause, as people are told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trouble {
@@ -45,6 +49,8 @@ pub enum Trouble {
     SignInNotConfigured,
     /// The gateway's own pages were asked for on a host that does not serve them.
     WrongHost,
+    /// More often than is allowed; so many seconds until another try.
+    TooManyRequests(u32),
 }
 
 /// The text for one cause.
@@ -58,7 +64,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -80,6 +86,7 @@ impl Trouble {
         Self::Internal,
         Self::SignInNotConfigured,
         Self::WrongHost,
+        Self::TooManyRequests(30),
     ];
 
     /// The HTTP status that goes with it.
@@ -102,6 +109,7 @@ impl Trouble {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::WrongHost => 421,
+            Self::TooManyRequests(_) => 429,
             Self::Internal => 500,
             Self::ProviderBroken => 502,
             Self::StoreDown | Self::SignInNotConfigured => 503,
@@ -134,6 +142,7 @@ impl Trouble {
             Self::Internal => "internal",
             Self::SignInNotConfigured => "sign-in-not-configured",
             Self::WrongHost => "wrong-host",
+            Self::TooManyRequests(_) => "too-many-requests",
         }
     }
 
@@ -150,6 +159,7 @@ impl Trouble {
             | Self::StoreDown
             | Self::SignInNotConfigured
             | Self::SignInRefused
+            | Self::TooManyRequests(_)
             | Self::Internal => "Try again",
             Self::EmailNotVerified
             | Self::EmailMissing
@@ -305,9 +315,21 @@ impl Trouble {
                 "Sign-in and account pages are not served under the name that you used.".into(),
                 vec!["Go to your account at its own address.".into()],
             ),
+            Self::TooManyRequests(secs) => (
+                "Too many requests",
+                "More was asked for in your name, or from where you are, than is allowed in so short a time."
+                    .into(),
+                vec![format!("Wait {}, then try again.", wait_in_words(secs))],
+            ),
         };
         Text { title: title.to_owned(), happened, steps }
     }
+}
+
+/// Beyond a minute in whole ones, rounded up: who comes back then is not too early.
+fn wait_in_words(secs: u32) -> String {
+    let secs = u64::from(secs);
+    span_in_words(Duration::from_secs(if secs > 60 { secs.next_multiple_of(60) } else { secs }))
 }
 
 #[cfg(test)]

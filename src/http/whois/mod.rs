@@ -23,9 +23,9 @@ use super::respond::Reply;
 use super::state::State;
 use super::who::Who;
 use crate::identity::Identity;
-use crate::policy::Policy;
 use crate::policy::decision::{Caller, Decision, Reason};
 use crate::policy::target::{Host, Target};
+use crate::policy::{Policy, Upgrade};
 
 /// Questions in one request.
 const MAX_CHECKS: usize = 100;
@@ -173,7 +173,10 @@ impl<'a> Asking<'a> {
         match who {
             Who::Wrong(why) => {
                 tracing::debug!(decision_id = self.reply.id.as_str(), why, "a credential is not valid");
-                Err(self.reply.invalid_credential())
+                match self.state.limits.failed(self.client, now).await {
+                    Some(over) => Err(self.reply.too_many(None, &over, false)),
+                    None => Err(self.reply.invalid_credential()),
+                }
             }
             Who::Unchecked(ref why) => {
                 let id = self.reply.id.as_str();
@@ -247,16 +250,17 @@ impl<'a> Asking<'a> {
         let id = self.state.ids.next();
         let about = About {
             id: &id,
-            method: target.map(Target::method),
-            host: target.map(|target| target.host().as_str()),
-            path: target.map(Target::path),
+            target,
+            host: target.map(Target::host),
+            upgrade: Upgrade::No,
+            only_asked: true,
             asked_by,
             client: self.client,
             request_id: None,
             began: self.reply.began,
             now: self.reply.now,
         };
-        write_down(self.state, &about, found.as_ref(), who, &decision);
+        write_down(self.state, &about, found.as_ref(), who, &decision, None);
         Answer {
             allow: matches!(decision, Decision::Allow(_)),
             reason: match &decision {

@@ -1,6 +1,7 @@
 //! Tokens that hold, and every way in which others do not: recorded ones of a Keycloak 26.7, and forged ones.
 
 mod forged;
+mod forging;
 mod opaque;
 mod recorded;
 

@@ -23,6 +23,17 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `program` in `dir`, its output in `NAME.log` there. Of the environment it gets `PATH` and `HOME`.
     pub(crate) fn start(name: &str, program: &Path, args: &[String], dir: &Path) -> Self {
+        Self::start_with(name, program, args, dir, &[])
+    }
+
+    /// The same, with more variables.
+    pub(crate) fn start_with(
+        name: &str,
+        program: &Path,
+        args: &[String],
+        dir: &Path,
+        variables: &[(&str, String)],
+    ) -> Self {
         assert!(program.exists(), "{} is missing: `make test` provides it", program.display());
         let log = dir.join(format!("{name}.log"));
         let out = File::create(&log).unwrap();
@@ -33,6 +44,7 @@ impl Process {
             .current_dir(dir)
             .env_clear()
             .envs(["PATH", "HOME"].iter().filter_map(|name| Some((name, std::env::var(name).ok()?))))
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(out.try_clone().unwrap())
             .stderr(out)

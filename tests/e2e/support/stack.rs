@@ -14,10 +14,12 @@ use super::{PATIENCE, Process, until};
 /// How the programs are set up.
 #[derive(Clone, Default)]
 pub(crate) struct Setup {
-    /// More sections of doorward's configuration, as YAML.
+    /// More sections of doorward's configuration, as YAML; `${IDP}` is the first provider's issuer.
     pub(crate) more: String,
     /// A second provider.
     pub(crate) two_providers: bool,
+    /// The policy in its short form, by `ROLE_MAPPING_FILE`.
+    pub(crate) role_mapping: Option<&'static str>,
     /// Text to replace in the demo's files, which must be there.
     pub(crate) replace: Vec<(&'static str, &'static str)>,
 }
@@ -38,6 +40,12 @@ impl Setup {
     /// With a text of its files replaced.
     pub(crate) fn replacing(mut self, from: &'static str, to: &'static str) -> Self {
         self.replace.push((from, to));
+        self
+    }
+
+    /// With a role mapping, in place of the demo's policy.
+    pub(crate) fn role_mapping(mut self, yaml: &'static str) -> Self {
+        self.role_mapping = Some(yaml);
         self
     }
 
@@ -65,6 +73,7 @@ pub(crate) struct Stack {
     doorward: Option<Process>,
     _foo: Process,
     traefik: Process,
+    variables: Vec<(&'static str, String)>,
     dir: TempDir,
 }
 
@@ -96,20 +105,38 @@ impl Stack {
                 "  - {{ id: p{n}, label: Provider {n}, kind: oidc, issuer: \"http://127.0.0.1:{at}\", client_id: doorward, client_secret: doorward-secret, roles_claim: roles }}\n"
             ));
         }
-        append(&dir.path().join("doorward.yaml"), &format!("{providers}{}", setup.more));
+        let more = setup.more.replace("${IDP}", &format!("http://127.0.0.1:{}", idps[0].0));
+        append(&dir.path().join("doorward.yaml"), &format!("{providers}{more}"));
+        let mut variables = Vec::new();
+        if let Some(mapping) = setup.role_mapping {
+            let file = dir.path().join("role_mapping.yaml");
+            std::fs::write(&file, mapping).unwrap();
+            variables.push(("ROLE_MAPPING_FILE", file.display().to_string()));
+        }
         for (at, idp) in &idps {
             healthy(&format!("http://127.0.0.1:{at}/healthz"), idp).await;
         }
-        let doorward = start_doorward(dir.path(), inside).await;
+        let doorward = start_doorward(dir.path(), inside, &variables).await;
         let args = words(&format!(
-            "--listen 127.0.0.1:{service} --issuer {origin} --jwks-url http://127.0.0.1:{inside}/rbac/.well-known/jwks.json"
+            "--listen 127.0.0.1:{service} --issuer {origin} --jwks-url http://127.0.0.1:{inside}/rbac/.well-known/jwks.json --authorize-url http://127.0.0.1:{inside}/authorize"
         ));
         let foo_process = Process::start("foo", &beside("foo"), &args, dir.path());
         healthy(&format!("http://127.0.0.1:{service}/healthz"), &foo_process).await;
         let args = words(&format!("--configFile={}", dir.path().join("traefik.yaml").display()));
         let traefik = Process::start("traefik", &traefik_program(), &args, dir.path());
-        healthy(&format!("http://127.0.0.1:{port}/foo/public"), &traefik).await;
-        Self { origin, port, inside, idps, doorward: Some(doorward), _foo: foo_process, traefik, dir }
+        let open = if setup.role_mapping.is_some() { "/rbac/.well-known/jwks.json" } else { "/foo/public" };
+        healthy(&format!("http://127.0.0.1:{port}{open}"), &traefik).await;
+        Self {
+            origin,
+            port,
+            inside,
+            idps,
+            doorward: Some(doorward),
+            _foo: foo_process,
+            traefik,
+            variables,
+            dir,
+        }
     }
 
     /// The address of a path, as a browser says it.
@@ -131,7 +158,20 @@ impl Stack {
 
     /// Starts it again, with the files that it had.
     pub(crate) async fn start_doorward(&mut self) {
-        self.doorward = Some(start_doorward(self.dir.path(), self.inside).await);
+        self.doorward = Some(start_doorward(self.dir.path(), self.inside, &self.variables).await);
+    }
+
+    /// An access token of the stand-in issuer with these claims.
+    pub(crate) async fn mint(&self, claims: &Value) -> String {
+        let at = format!("http://127.0.0.1:{}/control/mint", self.idps[0].0);
+        let body = serde_json::json!({ "claims": claims });
+        let answer: Value = client().post(at).json(&body).send().await.unwrap().json().await.unwrap();
+        answer["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// What doorward wrote: its log, and the audit lines.
+    pub(crate) fn doorward_log(&self) -> String {
+        self.doorward.as_ref().map(Process::output).unwrap_or_default()
     }
 
     /// What Traefik logged.
@@ -140,9 +180,10 @@ impl Stack {
     }
 }
 
-async fn start_doorward(dir: &Path, port: u16) -> Process {
+async fn start_doorward(dir: &Path, port: u16, variables: &[(&str, String)]) -> Process {
     let args = words("serve --config doorward.yaml");
-    let process = Process::start("doorward", Path::new(env!("CARGO_BIN_EXE_doorward")), &args, dir);
+    let program = Path::new(env!("CARGO_BIN_EXE_doorward"));
+    let process = Process::start_with("doorward", program, &args, dir, variables);
     healthy(&format!("http://127.0.0.1:{port}/healthz"), &process).await;
     process
 }

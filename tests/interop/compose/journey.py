@@ -106,6 +106,13 @@ check("the policy: an administrator may", ada.get(f"{URL}/foo/api/echo/admin/x")
 refused = grace.get(f"{URL}/foo/api/echo/admin/x")
 check("the policy: somebody else gets a page that says why", refused.status == 403 and "admin-role" in refused.text, refused)
 
+# foo asks the gateway who may approve a report.
+for person, name, may in ((ada, "Ada", True), (grace, "Grace", False)):
+    report = json.loads(person.get(f"{URL}/foo/api/reports/7").text)
+    check(f"{name} {'may' if may else 'may not'} approve a report, foo was told", report["may_approve"] is may, report)
+    page = person.get(f"{URL}/foo/reports/7").text
+    check("and her button says so", ('id="approve">' in page) is may and ('id="approve" disabled' in page) is not may, page)
+
 # What must not be reached from outside.
 for path in ("/auth", "/auth/nginx", "/authenticate", "/authorize", "/metrics", "/readyz", "/idp", "/control"):
     answer = ada.get(URL + path)

@@ -206,7 +206,7 @@ impl Ask<'_> {
 pub(crate) fn check_decision(answer: &Answer, head: bool) {
     let (status, headers) = (answer.status, &answer.headers);
     let once = |name: &str| headers.get_all(name).iter().count() == 1;
-    assert!(matches!(status, 200 | 302 | 400 | 401 | 403 | 503), "{status}: {}", answer.body);
+    assert!(matches!(status, 200 | 302 | 400 | 401 | 403 | 429 | 503), "{status}: {}", answer.body);
     for name in IDENTITY {
         let count = headers.get_all(name).iter().count();
         assert_eq!(count, usize::from(status == 200), "{name} {count} times on {status}");
@@ -223,7 +223,7 @@ pub(crate) fn check_decision(answer: &Answer, head: bool) {
     assert_eq!(headers.contains_key("www-authenticate"), status == 401, "{status}");
     // nginx is told 403 for whatever could not be checked.
     let may_retry = status == 403 && answer.url == "/auth/nginx";
-    assert!(may_retry || headers.contains_key("retry-after") == (status == 503), "{status}");
+    assert!(may_retry || headers.contains_key("retry-after") == matches!(status, 429 | 503), "{status}");
     if status == 302 {
         assert!(
             answer.location().starts_with("https://auth.example.test/rbac/login"),

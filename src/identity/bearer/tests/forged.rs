@@ -1,97 +1,12 @@
 //! Tokens by somebody who knows how such checks fail (RFC 8725).
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use super::forging::*;
 use super::*;
-
-const ISSUER: &str = "https://kc.example.com/realms/main";
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-const SECS: i64 = 1_800_000_000;
-
-/// An RSA and an EC key, published as `k1` and `k2`, and an RSA key of nobody.
-struct Keys {
-    k1: KeyPair,
-    k2: EcdsaKeyPair,
-    stranger: KeyPair,
-}
-
-impl Keys {
-    fn new() -> Self {
-        let rsa = || KeyPair::generate(KeySize::Rsa2048).unwrap();
-        Self {
-            k1: rsa(),
-            k2: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
-            stranger: rsa(),
-        }
-    }
-
-    fn jwks(&self) -> Value {
-        let point = self.k2.public_key().as_ref();
-        json!({ "keys": [
-            rsa_jwk(&self.k1, "k1"),
-            { "kty": "EC", "crv": "P-256", "kid": "k2", "use": "sig", "x": encode(&point[1..33]), "y": encode(&point[33..65]) },
-        ]})
-    }
-
-    fn issuers(&self, site: &Site) -> Issuers {
-        issuers(site, &config(ISSUER, "gw-api", &["RS256", "ES256"]))
-    }
-}
-
-fn rsa_jwk(key: &KeyPair, kid: &str) -> Value {
-    let public = key.public_key();
-    json!({ "kty": "RSA", "kid": kid, "use": "sig",
-        "n": encode(public.modulus().big_endian_without_leading_zero()),
-        "e": encode(public.exponent().big_endian_without_leading_zero()) })
-}
-
-fn encode(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn parts(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", encode(header.to_string()), encode(claims.to_string()))
-}
-
-fn rs256(key: &KeyPair, header: &Value, claims: &Value) -> String {
-    let signed = parts(header, claims);
-    let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
-    format!("{signed}.{}", encode(signature))
-}
-
-fn es256(key: &EcdsaKeyPair, header: &Value, claims: &Value) -> String {
-    let signed = parts(header, claims);
-    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
-    format!("{signed}.{}", encode(signature))
-}
-
-fn header() -> Value {
-    json!({ "alg": "RS256", "kid": "k1", "typ": "JWT" })
-}
-
-fn claims() -> Value {
-    json!({ "iss": ISSUER, "aud": "gw-api", "sub": "svc-1", "exp": SECS + 300, "iat": SECS,
-        "realm_access": { "roles": ["reader"] } })
-}
-
-/// With members put in; `null` takes one out.
-fn with(base: Value, more: Value) -> Value {
-    let mut all = base.as_object().unwrap().clone();
-    for (name, value) in more.as_object().unwrap() {
-        match value {
-            Value::Null => drop(all.remove(name)),
-            value => drop(all.insert(name.clone(), value.clone())),
-        }
-    }
-    Value::Object(all)
-}
 
 #[actix_web::test]
 async fn good_tokens_hold() {
@@ -141,6 +56,7 @@ async fn claims_that_do_not_fit_are_refused() {
         (json!({"aud": 5}), "another audience"),
         (json!({"aud": []}), "another audience"),
         (json!({"aud": "other"}), "another audience"),
+        (json!({"aud": "account"}), "another audience"),
         (json!({"aud": "gw-api-evil"}), "another audience"),
         (json!({"aud": "GW-API"}), "another audience"),
         (json!({"aud": ["other"]}), "another audience"),
@@ -157,6 +73,8 @@ async fn claims_that_do_not_fit_are_refused() {
         (json!({"sub": "a\nb"}), "no usable sub"),
         (json!({"nonce": "n"}), "ID token"),
         (json!({"at_hash": "h"}), "ID token"),
+        (json!({"c_hash": "h"}), "ID token"),
+        (json!({"aud": "gw-web", "nonce": "n", "at_hash": "h"}), "ID token"),
         (json!({"typ": "ID"}), "another kind"),
         (json!({"typ": "Refresh"}), "another kind"),
         (json!({"typ": "Offline"}), "another kind"),
@@ -186,8 +104,17 @@ async fn headers_that_do_not_fit_are_refused() {
             "{alg}"
         );
     }
-    let none = parts(&json!({"alg": "none"}), &claims());
-    assert!(refusal(&issuers, &format!("{none}."), NOW).await.contains("three parts"));
+    let good = rs256(&keys.k1, &header(), &claims());
+    let (_, signature) = good.rsplit_once('.').unwrap();
+    for alg in [json!("none"), json!("None"), json!("nOnE"), json!(""), Value::Null] {
+        let mut unsigned = header();
+        unsigned["alg"] = alg.clone();
+        let unsigned = parts(&unsigned, &claims());
+        assert!(refusal(&issuers, &format!("{unsigned}."), NOW).await.contains("three parts"), "{alg}");
+        // With the signature that the token had under its right header.
+        let why = refusal(&issuers, &format!("{unsigned}.{signature}"), NOW).await;
+        assert!(why.contains("algorithm"), "{alg}: {why}");
+    }
     for (change, why) in [
         (json!({"alg": null}), "no algorithm"),
         (json!({"alg": 5}), "no algorithm"),
@@ -196,6 +123,8 @@ async fn headers_that_do_not_fit_are_refused() {
         (json!({"typ": "secevent+jwt"}), "another kind"),
         (json!({"typ": 5}), "another kind"),
         (json!({"crit": ["x"], "x": "1"}), "critical"),
+        (json!({"crit": ["x"]}), "critical"),
+        (json!({"crit": ["exp"]}), "critical"),
         (json!({"crit": []}), "critical"),
         (json!({"crit": "x"}), "critical"),
         (json!({"crit": ["b64"], "b64": false}), "critical"),
@@ -204,6 +133,8 @@ async fn headers_that_do_not_fit_are_refused() {
         (json!({"kid": "k1\u{0}"}), "no such key"),
         (json!({"kid": "k1' OR '1'='1"}), "no such key"),
         (json!({"kid": "*"}), "no such key"),
+        (json!({"kid": "tok:"}), "no such key"),
+        (json!({"kid": ""}), "no such key"),
         (json!({"kid": "k2"}), "no such key"),
         (json!({"kid": "x".repeat(64 * 1024)}), "too long"),
     ] {
@@ -212,6 +143,49 @@ async fn headers_that_do_not_fit_are_refused() {
         assert!(got.contains(why), "{change}: {got}");
     }
     assert!(site.hits("/jwks") <= 2, "made-up kids share the cool-down");
+    // JSON's null is a value.
+    for (name, why) in [("kid", "kid is not a string"), ("typ", "another kind"), ("crit", "critical")] {
+        let mut nulled = header();
+        nulled[name] = Value::Null;
+        let why_not = refusal(&issuers, &rs256(&keys.k1, &nulled, &claims()), NOW).await;
+        assert!(why_not.contains(why), "{name}: {why_not}");
+    }
+}
+
+#[actix_web::test]
+async fn a_token_without_kid_is_tried_against_the_only_key_of_its_algorithm() {
+    let keys = Keys::new();
+    let without = with(header(), json!({"kid": null}));
+    let by = |key| rs256(key, &without, &claims());
+    let site = site_with(keys.jwks());
+    let issuers = keys.issuers(&site);
+    assert!(matches!(ask(&issuers, &by(&keys.k1), NOW).await, Verdict::Valid(_)));
+    assert_eq!(refusal(&issuers, &by(&keys.stranger), NOW).await, "its signature is wrong");
+    // Where there are two, nobody guesses.
+    let two = site_with(json!({ "keys": [rsa_jwk(&keys.k1, "k1"), rsa_jwk(&keys.stranger, "k3")] }));
+    assert_eq!(refusal(&keys.issuers(&two), &by(&keys.k1), NOW).await, "its issuer publishes no such key");
+}
+
+#[actix_web::test]
+async fn a_claim_that_is_null_is_not_absent() {
+    let keys = Keys::new();
+    let site = site_with(keys.jwks());
+    let issuers = keys.issuers(&site);
+    for (name, why) in [
+        ("exp", "a time in it"),
+        ("nbf", "a time in it"),
+        ("iat", "a time in it"),
+        ("aud", "another audience"),
+        ("iss", "no issuer that is configured"),
+        ("sub", "no usable sub"),
+        ("typ", "another kind"),
+        ("nonce", "ID token"),
+    ] {
+        let mut nulled = claims();
+        nulled[name] = Value::Null;
+        let told = refusal(&issuers, &rs256(&keys.k1, &header(), &nulled), NOW).await;
+        assert!(told.contains(why), "{name}: {told}");
+    }
 }
 
 #[actix_web::test]
@@ -219,13 +193,21 @@ async fn a_public_key_is_no_secret_and_a_key_brought_along_is_none() {
     let keys = Keys::new();
     let site = site_with(keys.jwks());
     let issuers = keys.issuers(&site);
-    let der: PublicKeyX509Der<'_> = keys.k1.public_key().as_der().unwrap();
-    let pem =
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der.as_ref()));
-    let secrets: [Vec<u8>; 5] = [
+    let der = der_of(&keys.k1);
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(&der));
+    let (modulus, exponent) = (keys.k1.public_key().modulus(), keys.k1.public_key().exponent());
+    let pkcs1 = pkcs1(modulus.big_endian_without_leading_zero(), exponent.big_endian_without_leading_zero());
+    let secrets: [Vec<u8>; 8] = [
+        format!(
+            "-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n",
+            STANDARD.encode(&pkcs1)
+        )
+        .into_bytes(),
+        pkcs1,
+        modulus.big_endian_without_leading_zero().to_vec(),
         pem.clone().into_bytes(),
         pem.trim_end().as_bytes().to_vec(),
-        der.as_ref().to_vec(),
+        der,
         rsa_jwk(&keys.k1, "k1").to_string().into_bytes(),
         keys.jwks().to_string().into_bytes(),
     ];
@@ -240,15 +222,20 @@ async fn a_public_key_is_no_secret_and_a_key_brought_along_is_none() {
     }
     let own = rsa_jwk(&keys.stranger, "kx");
     let at = |path: &str| format!("{}{path}", site.origin());
-    for (change, why) in [
-        (json!({"jwk": own}), "its signature is wrong"),
-        (json!({"jwk": own, "kid": "kx"}), "its issuer publishes no such key"),
-        (json!({"jku": at("/evil")}), "its signature is wrong"),
-        (json!({"x5u": at("/evil"), "kid": "kx"}), "its issuer publishes no such key"),
-        (json!({"x5c": ["AAAA"]}), "its signature is wrong"),
+    for change in [
+        json!({"jwk": own}),
+        json!({"jku": at("/evil")}),
+        json!({"x5u": at("/evil")}),
+        json!({"x5c": [STANDARD.encode(der_of(&keys.stranger))]}),
     ] {
-        let token = rs256(&keys.stranger, &with(header(), change), &claims());
-        assert_eq!(refusal(&issuers, &token, NOW).await, why);
+        for (kid, why) in [("k1", "its signature is wrong"), ("kx", "its issuer publishes no such key")] {
+            let header = with(with(header(), change.clone()), json!({"kid": kid}));
+            assert_eq!(
+                refusal(&issuers, &rs256(&keys.stranger, &header, &claims()), NOW).await,
+                why,
+                "{change}"
+            );
+        }
     }
     assert_eq!(site.hits("/evil"), 0);
 }
@@ -289,6 +276,7 @@ async fn nothing_is_repaired() {
     ] {
         refusal(&issuers, &broken, NOW).await;
     }
+    let mut n = 0;
     let token = es256(&keys.k2, &json!({"alg": "ES256", "kid": "k2"}), &claims());
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let mut swapped = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -297,6 +285,16 @@ async fn nothing_is_repaired() {
         refusal(&issuers, &format!("{signed}.{}", encode(swapped)), NOW).await,
         "its signature is wrong"
     );
+    // The other alphabet, with a signature that is spelt differently in it.
+    let other = loop {
+        let good = rs256(&keys.k1, &header(), &with(claims(), json!({"jti": n})));
+        n += 1;
+        let (signed, signature) = good.rsplit_once('.').unwrap();
+        if signature.contains(['-', '_']) {
+            break format!("{signed}.{}", signature.replace('-', "+").replace('_', "/"));
+        }
+    };
+    refusal(&issuers, &other, NOW).await;
 }
 
 #[actix_web::test]
