@@ -1,5 +1,6 @@
 //! The suite that every store is held to. A further backend adds a `Backend` and one line of `contract!`.
 
+mod crash;
 mod embedded;
 mod known;
 mod lists;

@@ -51,7 +51,13 @@ fn the_names_operators_already_have_for_redis() {
     // The password alone completes the file's address.
     let setup = env(&[("REDIS_PASSWORD_FILE", "secret"), ("PEPPER", PEPPER)]);
     let file = setup.write("secret", "from the file\n");
-    let setup = Setup { env: BTreeMap::from([("REDIS_PASSWORD_FILE".to_owned(), file.display().to_string()), ("PEPPER".to_owned(), PEPPER.to_owned())]), ..setup };
+    let setup = Setup {
+        env: BTreeMap::from([
+            ("REDIS_PASSWORD_FILE".to_owned(), file.display().to_string()),
+            ("PEPPER".to_owned(), PEPPER.to_owned()),
+        ]),
+        ..setup
+    };
     let config = setup.load_with("store: { url: \"redis+cluster://a,b:1\" }\n").unwrap();
     assert_eq!(redis(&config).password.as_ref().unwrap().expose_secret(), "from the file");
     assert_eq!(redis(&config).to_string(), "redis+cluster://a:6379,b:1");
@@ -77,7 +83,10 @@ fn what_is_said_twice_or_in_vain_is_refused() {
         (vec![("REDIS_HOST", "a"), ("REDIS_TLS_SKIP_VERIFY", "true")], "write `rediss://`"),
         (vec![("REDIS_HOST", "a"), ("DOORWARD_STORE_PREFIX", "{x}")], "`store.prefix`"),
         (vec![("REDIS_HOST", "a"), ("DOORWARD_STORE_TIMEOUT", "1h")], "`store.timeout`"),
-        (vec![("REDIS_HOST", "a"), ("REDIS_TLS", "1"), ("DOORWARD_STORE_CA_FILE", "/nowhere")], "`store.ca_file`"),
+        (
+            vec![("REDIS_HOST", "a"), ("REDIS_TLS", "1"), ("DOORWARD_STORE_CA_FILE", "/nowhere")],
+            "`store.ca_file`",
+        ),
     ] {
         let mut setup = env(&pairs);
         setup.env.insert("PEPPER".into(), PEPPER.into());
@@ -86,6 +95,7 @@ fn what_is_said_twice_or_in_vain_is_refused() {
         assert!(!all.join("").contains("S3CRET"), "{all:#?}");
     }
     // Kubernetes describes a service called `redis` in variables that look like these.
-    let links = [("REDIS_PORT", "tcp://10.96.0.8:6379"), ("REDIS_SERVICE_HOST", "10.96.0.8"), ("REDIS_HOST", "")];
+    let links =
+        [("REDIS_PORT", "tcp://10.96.0.8:6379"), ("REDIS_SERVICE_HOST", "10.96.0.8"), ("REDIS_HOST", "")];
     assert!(env(&links).load_with("").is_ok());
 }

@@ -6,6 +6,7 @@ use redis::aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _,
     Pipeline, ProtocolVersion, RedisConnectionInfo, RedisError, RedisFuture, RedisResult, TlsCertificates,
@@ -52,6 +53,11 @@ impl ConnectionLike for Wire {
             Self::Cluster(all) => all.get_db(),
         }
     }
+}
+
+/// Small questions do not wait until those before them arrived (RFC 896), as they would unless told.
+fn at_once() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 /// Where the servers are and how to be let in.
@@ -185,7 +191,7 @@ impl Dial {
 
     fn with(&self, at: ConnectionAddr, settings: RedisConnectionInfo) -> RedisResult<ConnectionInfo> {
         let tls = matches!(at, ConnectionAddr::TcpTls { .. });
-        let info = at.into_connection_info()?.set_redis_settings(settings);
+        let info = at.into_connection_info()?.set_redis_settings(settings).set_tcp_settings(at_once());
         match &self.certificates {
             Some(certificates) if tls => {
                 Ok(Client::build_with_tls(info, certificates.clone())?.get_connection_info().clone())
@@ -200,6 +206,7 @@ impl Dial {
         let wait = u64::try_from(self.url.timeout.as_millis()).unwrap_or(500);
         let mut client = ClusterClient::builder(nodes)
             .use_protocol(ProtocolVersion::RESP3)
+            .tcp_settings(at_once())
             .connection_timeout(self.url.timeout)
             .response_timeout(self.url.timeout)
             .retries(3)

@@ -36,7 +36,7 @@ pub(super) enum State {
     /// It is being made; worth waiting for.
     Connecting,
     /// There it is.
-    Up(Up),
+    Up(Box<Up>),
     /// It could not be made, or the server hangs.
     Down(Fault),
 }
@@ -133,7 +133,7 @@ impl Link {
         let mut state = self.state.subscribe();
         loop {
             match &*state.borrow_and_update() {
-                State::Up(up) => return Ok(up.clone()),
+                State::Up(up) => return Ok((**up).clone()),
                 State::Down(fault) => return Err(StoreError::Unavailable(fault.reason.to_string())),
                 State::Connecting => {}
             }
@@ -207,7 +207,7 @@ impl Keeper {
                         tracing::info!(store = self.dial.shown(), "Redis answers again");
                     }
                     let up = Up { wire, generation, server, broken };
-                    self.link.state.send_replace(State::Up(up.clone()));
+                    self.link.state.send_replace(State::Up(Box::new(up.clone())));
                     self.until_broken(&up).await;
                     self.link.give_up(&up, State::Connecting);
                     if begun.elapsed() > LONGEST_WAIT {
