@@ -14,7 +14,8 @@ build: ## the programs, for debugging
 
 # What tests start beside cargo's own: installed when root, else named.
 guests:
-	@tests/tools/need cc=build-essential chromium=chromium chromedriver=chromium-driver
+	@tests/tools/need cc=build-essential chromium=chromium chromedriver=chromium-driver \
+		redis-server=redis-server redis-cli=redis-tools openssl=openssl
 	@tests/tools/get_program.py traefik
 
 test: guests build ## every test: units, integration over real HTTP, real Traefik, a real browser

@@ -43,8 +43,8 @@ use crate::identity::session::SessionCookies;
 use crate::identity::user_id::UserIds;
 use crate::policy::Policy;
 use crate::policy::live::{LivePolicy, Reload, Watch};
-use crate::store;
 use crate::store::known::Known;
+use crate::store::{self, RecordKeys, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// How long requests in flight may take when the process was asked to stop.
@@ -210,9 +210,9 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let now = clock.now();
     let policy = Arc::new(policy(&config)?);
     warn_of(&policy.load());
-    let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
-    let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
     let ring = key_ring(&config)?;
+    let store = open_store(&config, &ring).await?;
+    let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
     let cookies = Arc::new(SessionCookies::new(ring, &config));
     let login = ReturnRules::new(&config);
     let issuer = config
@@ -289,7 +289,8 @@ fn audit(config: &Config) -> anyhow::Result<Audit> {
 /// # Errors
 /// When store, policy or keys cannot be had.
 pub async fn desk(config: Config) -> anyhow::Result<Desk> {
-    let store = store::open(&config.store, &config.data_dir).await.context("store.url")?;
+    let ring = key_ring(&config)?;
+    let store = open_store(&config, &ring).await?;
     let audit = if config.audit.file.is_some() { audit(&config)? } else { Audit::silent() };
     let notes = Notes::new(Arc::clone(&store), prometheus_client::metrics::counter::Counter::default());
     Ok(Desk {
@@ -297,10 +298,25 @@ pub async fn desk(config: Config) -> anyhow::Result<Desk> {
         policy: Arc::new(policy(&config)?),
         audit: Arc::new(audit.noting(Arc::new(notes))),
         peppers: Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?),
-        handles: SessionHandles::new(&key_ring(&config)?)?,
+        handles: SessionHandles::new(&ring)?,
         store,
         config: Arc::new(config),
     })
+}
+
+/// The configured store, with the session keys where they have to be the same: for the server, and for commands
+/// that look into the store themselves.
+///
+/// # Errors
+/// When keys or store cannot be had.
+pub async fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let ring = key_ring(config)?;
+    open_store(config, &ring).await
+}
+
+async fn open_store(config: &Config, ring: &KeyRing) -> anyhow::Result<Arc<dyn Store>> {
+    let keys = RecordKeys::new(ring.record_keys().iter().copied());
+    store::open(&config.store, &config.data_dir, &keys).await.context("store.url")
 }
 
 /// The policy file, or "every signed-in user" where there is none.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Args;
 
 use super::ConfigFile;
@@ -42,7 +42,9 @@ pub(super) fn run(backup: &Backup) -> ExitCode {
 }
 
 fn copy(config: &Config, to: &Path) -> anyhow::Result<()> {
-    let StoreUrl::Sqlite(path) = &config.store;
+    let StoreUrl::Sqlite(path) = &config.store else {
+        bail!("only the embedded store is copied so; Redis has its own ways (docs/store.md)");
+    };
     let from = config.data_dir.join(path);
     ensure!(from.exists(), "there is no store yet: {} is not there", from.display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -19,7 +19,7 @@ use crate::identity::bearer::{Issuers, Verdict, digest_of};
 use crate::policy::decision::{Caller, Subject};
 use crate::policy::target::Target;
 use crate::policy::{Explanation, Facts, Policy};
-use crate::store::{self, UserRecord};
+use crate::store::UserRecord;
 use crate::{cli, server};
 
 /// The end of `explain --help`.
@@ -287,8 +287,8 @@ impl Explain {
 async fn known_users(config: &Config, name: &str) -> anyhow::Result<Vec<UserRecord>> {
     match &config.store {
         StoreUrl::Sqlite(path) if !path.exists() => Ok(Vec::new()),
-        StoreUrl::Sqlite(_) => {
-            let store = store::open(&config.store, &config.data_dir).await?;
+        _ => {
+            let store = server::store(config).await?;
             Ok(store.users_named(name).await?)
         }
     }

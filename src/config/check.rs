@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -16,7 +16,7 @@ use super::raw::Raw;
 use super::table::{Table, Value};
 use super::{
     Audit, AuditDecisions, Config, ForwardAuth, LogFormat, Login, Ops, Pages, Policy, Server, Session,
-    StoreUrl, UserHeaderFormat, bearer, parse, provider, secret, tokens,
+    UserHeaderFormat, bearer, parse, provider, secret, store, tokens,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -48,6 +48,13 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
             such as `https://auth.example.com`";
         table.fault("external_url", message, faults);
     }
+    let store = store::store(&section("store"), &data_dir, faults, &mut warnings);
+    let token_table = section("tokens");
+    if store.is_redis() && token_table.written("pepper").or(token_table.written("pepper_file")).is_none() {
+        let message = "is missing; where Redis is the store every gateway must digest tokens alike: write \
+            `tokens.pepper_file` (or set `PEPPER`), with what `doorward keys new` makes";
+        token_table.fault("pepper", message, faults);
+    }
     Config {
         session: session(&section("session"), server.external_url.as_ref(), faults),
         server,
@@ -56,10 +63,10 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
         providers,
         issuers,
         policy: policy(&section("policy"), faults, &mut warnings),
-        store: store(&section("store"), &data_dir, faults),
+        store,
         forward_auth: forward_auth(&section("forward_auth"), faults),
         audit: audit(&section("audit"), faults),
-        tokens: tokens::tokens(&section("tokens"), faults),
+        tokens: tokens::tokens(&token_table, faults),
         rate_limit: tokens::rate_limit(&section("rate_limit"), faults),
         admin: tokens::admin(&section("admin"), faults),
         pages: pages(&section("pages"), faults),
@@ -202,24 +209,6 @@ fn readable(text: &str) -> Result<PathBuf, String> {
         Ok(_) => Err(format!("{} is no file", shown(text))),
         Err(error) => Err(format!("cannot read {}: {error}", shown(text))),
     }
-}
-
-fn store(table: &Table, data_dir: &Path, faults: &mut Faults) -> StoreUrl {
-    let url = table.parse("url", faults, |text| {
-        // The rest of the value is not shown: a store's address may carry a password.
-        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
-        match scheme {
-            "sqlite" if rest.is_empty() || rest.starts_with("//") || rest == ":memory:" => {
-                Err("needs the path of a file: `sqlite:doorward.db` (relative to `data_dir`)".to_owned())
-            }
-            "sqlite" => Ok(StoreUrl::Sqlite(data_dir.join(rest))),
-            "redis" | "rediss" | "redis+sentinel" | "redis+cluster" => {
-                Err(format!("`{scheme}:` is not supported by this version yet; use `sqlite:doorward.db`"))
-            }
-            _ => Err("is no known store; write `sqlite:doorward.db`".to_owned()),
-        }
-    });
-    url.unwrap_or_else(|| StoreUrl::Sqlite(data_dir.join("doorward.db")))
 }
 
 fn forward_auth(table: &Table, faults: &mut Faults) -> ForwardAuth {

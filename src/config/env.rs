@@ -4,6 +4,7 @@
 //! Compose files pass on what was not set. A `DOORWARD_` variable that means nothing is a fault, as a misspelt key is.
 
 mod keycloak;
+mod redis;
 
 use std::collections::BTreeMap;
 
@@ -11,18 +12,6 @@ use super::fault::{Fault, Faults, did_you_mean};
 use super::keys::{ISSUER, Key, PREFIX, PROVIDER, SECTIONS, Shape, dotted, variable};
 use super::raw::Raw;
 use super::table::{Table, Value};
-
-/// Names of other programs' making that a later release reads: refused rather than ignored.
-const LATER_NAMES: &[&str] = &[
-    "REDIS_HOST",
-    "REDIS_PORT",
-    "REDIS_DB",
-    "REDIS_USERNAME",
-    "REDIS_PASSWORD",
-    "REDIS_PASSWORD_FILE",
-    "REDIS_TLS",
-    "REDIS_TLS_SKIP_VERIFY",
-];
 
 /// The Google names and the keys of a provider they stand for.
 const GOOGLE: &[(&str, &str)] = &[
@@ -50,15 +39,13 @@ const COMMAND_LINE: [&str; 2] = ["DOORWARD_CONFIG", "DOORWARD_TOKEN"];
 /// Puts what the environment sets over what the file set.
 pub(super) fn apply(env: &BTreeMap<String, String>, raw: &mut Raw, faults: &mut Faults) {
     let ours = || env.iter().filter(|(name, value)| !is_service_link(name, value));
-    for (name, value) in ours() {
-        if !value.is_empty() && LATER_NAMES.contains(&name.as_str()) {
-            faults.push(Fault::new(name, None, "is not supported by this version yet; unset it"));
-        }
+    for (name, _) in ours() {
         if name.starts_with(PREFIX) && !COMMAND_LINE.contains(&name.as_str()) && !is_known(name) {
             refuse(name, faults);
         }
     }
     sections(env, raw, faults);
+    redis::apply(ours(), raw, faults);
     google(env, raw, faults);
     entries(ours(), &PROVIDERS, &mut raw.providers, faults);
     keycloak::apply(env, raw, faults);

@@ -55,7 +55,19 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ),
     ("login", &[("return_hosts", List)]),
     ("policy", &[("file", Path), ("public", List)]),
-    ("store", &[("url", Text)]),
+    (
+        "store",
+        &[
+            ("url", Text),
+            ("username", Text),
+            ("password", Secret),
+            ("password_file", Path),
+            ("ca_file", Path),
+            ("insecure_tls_skip_verify", Flag),
+            ("prefix", Text),
+            ("timeout", Number),
+        ],
+    ),
     (
         "tokens",
         &[

@@ -13,6 +13,7 @@ mod parse;
 mod provider;
 mod raw;
 mod secret;
+mod store;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use url::Url;
 
 pub use self::fault::{Fault, Faults};
 pub use self::parse::{host, host_name};
+pub use self::store::{HostPort, RedisPlace, RedisTls, RedisUrl, StoreUrl};
 use crate::clock::Timestamp;
 
 /// Everything that can be set. Built only by the loader in this module, so every value in it was checked.
@@ -105,7 +107,7 @@ impl Config {
             }
         }
         env::apply(env, &mut raw, &mut faults);
-        if file.is_none() && raw.is_idle() {
+        if file.is_none() && raw.is_idle() && !raw.has_redis() {
             check::shortest_way(&mut raw, &mut faults);
         }
         let config = check::config(raw, &mut faults);
@@ -247,13 +249,6 @@ pub struct Policy {
     pub file: Option<PathBuf>,
     /// Path prefixes open to everybody, beside what the file says; for set-ups without a file.
     pub public: Vec<String>,
-}
-
-/// `store.url`, parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `sqlite:PATH`; relative paths are in `data_dir`.
-    Sqlite(PathBuf),
 }
 
 /// `tokens`.

@@ -115,6 +115,11 @@ impl Raw {
         self.providers.is_empty() && self.issuers.is_empty() && !decides
     }
 
+    /// Whether Redis is the store: then there are API tokens to check, made here or by other programs.
+    pub(super) fn has_redis(&mut self) -> bool {
+        self.section("store").and_then(|table| table.text("url")).is_some_and(|url| url.starts_with("redis"))
+    }
+
     /// The table of a section.
     pub(super) fn section(&mut self, name: &str) -> Option<&mut Table> {
         self.sections.iter_mut().find(|table| table.path == name)

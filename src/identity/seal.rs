@@ -70,6 +70,7 @@ pub struct KeyRing {
     pages: [u8; 64],
     csrf: [u8; 32],
     handles: [u8; 32],
+    records: Vec<[u8; 32]>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -99,7 +100,11 @@ impl KeyRing {
         derive(newest, "csrf", &mut csrf)?;
         derive(newest, "session-handles", &mut handles)?;
         let keys = roots.iter().map(|root| Key::derive(root)).collect::<Result<_, _>>()?;
-        Ok(Self { keys, pages, csrf, handles })
+        let mut records = vec![[0; 32]; roots.len()];
+        for (root, key) in roots.iter().zip(&mut records) {
+            derive(root, "store-records", key)?;
+        }
+        Ok(Self { keys, pages, csrf, handles, records })
     }
 
     /// A new random root key, as a line for the key file.
@@ -128,6 +133,12 @@ impl KeyRing {
     #[must_use]
     pub const fn handles_key(&self) -> &[u8; 32] {
         &self.handles
+    }
+
+    /// The keys that sign records in a shared store, one made from each root key, newest first.
+    #[must_use]
+    pub fn record_keys(&self) -> &[[u8; 32]] {
+        &self.records
     }
 
     /// Seals `plain` for one purpose and one audience.

@@ -8,6 +8,8 @@ pub mod activity;
 pub mod known;
 pub mod page;
 pub mod rate;
+mod record_keys;
+pub mod redis;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -29,13 +31,18 @@ use self::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 
-/// Opens the store that `store.url` names; relative paths are in `data_dir`.
+pub use self::record_keys::RecordKeys;
+
+/// Opens the store that `store.url` names; relative paths are in `data_dir`. `keys` sign records where others can
+/// write to the store; a file of our own needs none.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be opened, or holds what this version does not understand.
-pub async fn open(url: &StoreUrl, data_dir: &Path) -> Result<Arc<dyn Store>> {
+/// [`StoreError`] when it cannot be opened, or holds what this version does not understand. A Redis that is away for
+/// now is no error.
+pub async fn open(url: &StoreUrl, data_dir: &Path, keys: &RecordKeys) -> Result<Arc<dyn Store>> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::SqliteStore::open(&data_dir.join(path)).await?)),
+        StoreUrl::Redis(url) => Ok(Arc::new(redis::RedisStore::open((**url).clone(), keys.clone()).await?)),
     }
 }
 

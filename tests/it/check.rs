@@ -101,7 +101,7 @@ fn programs_read_the_same_as_json() {
     assert_eq!(
         told["tests"][2],
         json!({
-            "passed": true, "line": 27, "request": "GET https://labs64.io/api/v1/auditflow/reports/7",
+            "passed": true, "line": 27, "who": "role staff", "request": "GET https://labs64.io/api/v1/auditflow/reports/7",
             "expected": "deny", "got": "deny",
             "rule": { "id": "auditflow GET /reports/{id}", "file": "policy.yaml", "line": 21 },
         })

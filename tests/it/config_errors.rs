@@ -66,7 +66,7 @@ fn every_fault_is_reported_at_once_with_status_2() {
         "`providers.kc.algorithms` (doorward.yaml:6)",
         "`audit.decisions` (DOORWARD_AUDIT_DECISIONS)",
         "`DOORWARD_LISTEN`",
-        "`REDIS_PASSWORD`: is not supported by this version yet",
+        "`store.password` (REDIS_PASSWORD): is for a Redis store",
     ] {
         assert!(text.lines().any(|line| line.starts_with(key)), "{key} is not in\n{text}");
     }

@@ -41,6 +41,7 @@ mod policy_live;
 mod provider_outages;
 mod rate_limits;
 mod redirects;
+mod redis;
 mod route_coverage;
 mod session_limits;
 mod sign_in;

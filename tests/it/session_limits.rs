@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use doorward::identity::seal::KeyRing;
-use doorward::store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -58,7 +57,7 @@ async fn revoked_or_disabled_elsewhere_is_over_here() {
     let gateway = Setup::with(Idp::shared()).start().await;
     let mut ada = signed_in(&gateway, "ada@example.com").await;
     let mut grace = signed_in(&gateway, "grace@example.com").await;
-    let elsewhere = store::open(&gateway.state().config.store, &gateway.dir).await.unwrap();
+    let elsewhere = doorward::server::store(&gateway.state().config).await.unwrap();
     let now = gateway.state().clock.now();
     let hers = elsewhere.users_named("ada@example.com").await.unwrap().remove(0);
     let session = elsewhere.sessions_of(&hers.id, now).await.unwrap().remove(0);

@@ -1,7 +1,11 @@
 //! The suite that every store is held to. A further backend adds a `Backend` and one line of `contract!`.
 
+mod crash;
 mod embedded;
 mod known;
+mod lists;
+mod redis;
+mod tokens;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,10 +13,12 @@ use std::time::Duration;
 
 use doorward::clock::Timestamp;
 use doorward::store::page::Slice;
-use doorward::store::rate::Limit;
 use doorward::store::token::Used;
 use doorward::store::{Change, Once, SessionId, SessionRecord, SignIn, Store, UserOrder, UserRecord};
 use tokio::sync::mpsc::Receiver;
+
+use self::lists::*;
+use self::tokens::*;
 
 /// One empty store that any number of handles can be opened on, as other processes would.
 #[async_trait::async_trait]
@@ -423,21 +429,42 @@ async fn hostile_text_comes_back_as_it_went_in(backend: &dyn Backend) {
     }
 }
 
-async fn looking_at_a_window_takes_nothing(backend: &dyn Backend) {
-    let store = backend.open().await;
-    let limit = Limit { max: 3, window: Duration::from_secs(60) };
-    for taken in 0..3 {
-        for _ in 0..5 {
-            let looked = store.take("a", limit, 0, NOW).await.unwrap();
-            assert_eq!((looked.granted, looked.left, looked.again_in), (0, 3 - taken, Duration::ZERO));
-        }
-        assert_eq!(store.take("a", limit, 1, NOW).await.unwrap().granted, 1);
-    }
-    let full = store.take("a", limit, 0, NOW).await.unwrap();
-    assert!((full.granted, full.left) == (0, 0) && full.again_in > Duration::ZERO, "{full:?}");
+/// Hands the rules to a macro.
+macro_rules! rules {
+    ($to:ident $($with:tt)*) => { $to! { $($with)*
+        a_user_is_made_once_and_refreshed
+        users_are_found_by_name_and_by_part
+        users_are_counted_and_come_by_last_sign_in
+        roles_are_granted_and_taken_back
+        disabling_ends_every_session
+        sessions_are_listed_newest_first_until_they_expire
+        sessions_are_counted_and_searched
+        last_seen_never_moves_back
+        sessions_end_by_name_and_by_user
+        a_provider_ends_what_it_names_and_nothing_else
+        once_is_once_however_many_ask
+        a_handover_is_taken_once_however_many_ask
+        a_handover_expires
+        sweeping_forgets_what_ran_out_and_only_that
+        own_changes_are_told
+        changes_by_another_process_are_told
+        a_restart_forgets_nothing
+        hostile_text_comes_back_as_it_went_in
+        a_token_is_written_replaced_and_revoked
+        tokens_are_listed_counted_and_searched
+        a_token_gets_another_digest_and_keeps_the_rest
+        last_use_of_a_token_never_moves_back
+        what_changes_about_a_token_is_told
+        sweeping_forgets_tokens_that_ended
+        activity_is_listed_newest_first_and_filtered
+        old_activity_is_forgotten
+        a_window_slides
+        looking_at_a_window_takes_nothing
+        never_more_than_the_limit_however_many_ask
+    } };
 }
 
-macro_rules! contract {
+macro_rules! a_test_each {
     ($backend:expr; $($rule:ident)*) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $rule() {
@@ -445,29 +472,27 @@ macro_rules! contract {
             super::$rule(&backend).await;
         }
     )* };
+}
+
+macro_rules! contract {
     ($module:ident, $backend:expr) => {
         mod $module {
-            contract! { $backend;
-                a_user_is_made_once_and_refreshed
-                users_are_found_by_name_and_by_part
-                roles_are_granted_and_taken_back
-                disabling_ends_every_session
-                sessions_are_listed_newest_first_until_they_expire
-                last_seen_never_moves_back
-                sessions_end_by_name_and_by_user
-                a_provider_ends_what_it_names_and_nothing_else
-                once_is_once_however_many_ask
-                a_handover_is_taken_once_however_many_ask
-                a_handover_expires
-                sweeping_forgets_what_ran_out_and_only_that
-                own_changes_are_told
-                changes_by_another_process_are_told
-                a_restart_forgets_nothing
-                hostile_text_comes_back_as_it_went_in
-                looking_at_a_window_takes_nothing
-            }
+            rules! { a_test_each $backend; }
         }
     };
 }
 
+macro_rules! one_after_the_other {
+    ($backend:expr, $clean:expr; $($rule:ident)*) => { $(
+        $clean();
+        $rule($backend).await;
+    )* };
+}
+
+/// All of them on one store, for those that are dear to start; it is emptied before each.
+async fn every_rule(backend: &dyn Backend, clean: impl Fn()) {
+    rules! { one_after_the_other backend, clean; }
+}
+
 contract!(sqlite, super::embedded::File::new());
+contract!(redis_server, super::redis::Server::new());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use doorward::config::StoreUrl;
 use doorward::store::sqlite::SqliteStore;
-use doorward::store::{self, Change, Store, StoreError};
+use doorward::store::{self, Change, RecordKeys, Store, StoreError};
 use rusqlite::Connection;
 use tokio::sync::mpsc::Receiver;
 
@@ -37,7 +37,7 @@ impl File {
 impl Backend for File {
     async fn open(&self) -> Arc<dyn Store> {
         let url = StoreUrl::Sqlite("doorward.db".into());
-        store::open(&url, &self.folder.path().join("data")).await.unwrap()
+        store::open(&url, &self.folder.path().join("data"), &RecordKeys::new([])).await.unwrap()
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod browser;
 pub(crate) mod gateway;
 pub(crate) mod idp;
+pub(crate) mod redis;
 pub(crate) mod world;
 
 pub(crate) use browser::{Answer, Browser};
