@@ -1,7 +1,7 @@
 # `make` lists what there is. Two need nothing but a Rust toolchain and Python 3: `make demo` and `make test`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo build test e2e lint audit interop bench guests
+.PHONY: help demo build test e2e lint audit interop bench fuzz guests
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,3 +38,6 @@ interop: ## heavier guests: another OpenID provider, Docker Compose, ...; GUESTS
 
 bench: ## measures; docs/performance.md says what
 	tests/bench/run
+
+fuzz: ## fuzzes five parsers by coverage, FUZZ_SECONDS (60) each; TARGETS="a b" chooses
+	tests/fuzz/run $(TARGETS)

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use url::Url;
 
-use crate::audit::Audit;
+use crate::audit::notes::Notes;
+use crate::audit::{Audit, PolicyEvent};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http;
@@ -78,13 +79,16 @@ impl Running {
         }
         self.background.cancel();
         self.state.known.flush().await;
+        if let Some(notes) = self.state.audit.notes() {
+            notes.flush().await;
+        }
         let _ = self.ended.await;
     }
 }
 
 /// `doorward serve`: runs until SIGTERM or SIGINT, then goes on for `server.drain` while saying that it is not
 /// ready, so that proxies and load balancers turn away by themselves; a second signal ends the waiting. SIGHUP
-/// reloads the policy.
+/// reloads the policy, and opens the audit file anew.
 ///
 /// # Errors
 /// When it cannot start; the message names what to change.
@@ -109,7 +113,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
-                tracing::info!("asked to reload the policy");
+                tracing::info!("asked to reload the policy and to open the audit file anew");
+                state.audit.reopen();
                 count_reload(&state, &state.policy.reload());
             }
         }
@@ -142,6 +147,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Runn
     let state = Data::new(state(config, clock).await?);
     let background = CancellationToken::new();
     keep_house(&state, &background);
+    if let Some(notes) = state.audit.notes() {
+        let (notes, stop) = (Arc::clone(notes), background.clone());
+        tokio::spawn(async move { notes.run(stop).await });
+    }
     let counted = state.clone();
     let policy_watch = state
         .policy
@@ -222,11 +231,15 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let bearers =
         Bearers::new(issuers, Arc::clone(&known), user_ids.clone(), config.forward_auth.user_header_format);
     let limits = Limits::new(&config.rate_limit, Arc::clone(&store));
-    let peppers = Peppers::open(&config.tokens, &config.data_dir)?;
+    let peppers = Arc::new(Peppers::open(&config.tokens, &config.data_dir).context("tokens.pepper")?);
     let tokens = Tokens::new(peppers, Arc::clone(&known), config.forward_auth.user_header_format);
-    let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref()).context("audit.file")?;
     let ids = config.providers.iter().map(|provider| provider.id.as_str());
     let metrics = Metrics::new(now, ids);
+    let notes = Notes::new(Arc::clone(&store), metrics.activity_dropped());
+    let audit = Audit::open(config.audit.decisions, config.audit.file.as_deref())
+        .context("audit.file")?
+        .rotating(config.audit.max_size, config.audit.keep)
+        .noting(Arc::new(notes));
     metrics.policy_loaded(&policy.version().to_string(), now);
     Ok(State {
         ids: DecisionIds::new()?,
@@ -306,14 +319,22 @@ fn warn_of(policy: &Policy) {
 }
 
 fn count_reload(state: &State, reload: &Reload) {
-    match reload {
+    let now = state.clock.now();
+    let event = match reload {
         Reload::Swapped(version) => {
             warn_of(&state.policy.load());
-            state.metrics.policy_loaded(&version.to_string(), state.clock.now());
+            state.metrics.policy_loaded(&version.to_string(), now);
+            PolicyEvent { action: "policy_loaded", version: *version, reason: None }
         }
-        Reload::Refused(_) => state.metrics.policy_rejected(),
-        Reload::Unchanged => {}
-    }
+        Reload::Refused(faults) => {
+            state.metrics.policy_rejected();
+            let first = faults.first().map(ToString::to_string).unwrap_or_default();
+            let reason = format!("{} faults, the first: {first}", faults.len());
+            PolicyEvent { action: "policy_refused", version: state.policy.version(), reason: Some(reason) }
+        }
+        Reload::Unchanged => return,
+    };
+    state.audit.policy(&event, now);
 }
 
 /// The configured keys, or those kept in `data_dir`, made at the first start.

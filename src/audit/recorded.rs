@@ -7,7 +7,7 @@ use std::io::{self, BufRead};
 use serde::{Deserialize, Serialize};
 
 use super::MAX_VALUE;
-use crate::policy::decision::{Caller, Subject};
+use crate::policy::decision::{Caller, Reason, Subject};
 use crate::policy::target::{Target, TargetError};
 use crate::policy::{Explanation, Policy, Question, Upgrade};
 
@@ -138,6 +138,8 @@ impl Recorded {
             ("unauthorized", _) => Caller::Wrong,
             ("unavailable", _) => Caller::Unchecked,
             (_, None) => Caller::Anonymous,
+            // Which hosts the token listed is not in the line; that this was none of them is.
+            ("forbidden", Some(_)) if self.reason == Some(Reason::WrongHost.to_string()) => Caller::Elsewhere,
             (_, Some(_)) => {
                 let roles = self.roles.as_deref().ok_or(NotExplained::NoRoles)?;
                 permissions = policy.permissions(roles);

@@ -9,7 +9,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::ConfigFile;
-use crate::audit::recorded::{self, Recorded};
+use crate::audit::{
+    self,
+    recorded::{self, Recorded},
+};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StoreUrl};
 use crate::identity::bearer::{Issuers, Verdict, digest_of};
@@ -87,6 +90,19 @@ enum Asker {
     Wrong(String),
     Unchecked(String),
     Known(Person),
+}
+
+/// The decision in the first of these files that has it.
+fn find_in(files: &[PathBuf], id: &str) -> std::io::Result<Option<Recorded>> {
+    for file in files {
+        let found = std::fs::File::open(file)
+            .and_then(|log| recorded::find(BufReader::new(log), id))
+            .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// Explains; what goes wrong is said on standard error.
@@ -215,12 +231,13 @@ impl Explain {
 
     /// Explains a decision of the log.
     fn recorded(&self, id: &str, config: &Config, policy: &Policy) -> ExitCode {
-        let found = match self.log.as_ref().or(config.audit.file.as_ref()) {
-            None => return usage("`audit.file` is not set: write --log FILE, or --log - for standard input"),
-            Some(file) if file.as_os_str() == "-" => recorded::find(std::io::stdin().lock(), id),
-            Some(file) => std::fs::File::open(file)
-                .and_then(|log| recorded::find(BufReader::new(log), id))
-                .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", file.display()))),
+        let found = match (&self.log, &config.audit.file) {
+            (None, None) => {
+                return usage("`audit.file` is not set: write --log FILE, or --log - for standard input");
+            }
+            (Some(file), _) if file.as_os_str() == "-" => recorded::find(std::io::stdin().lock(), id),
+            (Some(file), _) => find_in(std::slice::from_ref(file), id),
+            (None, Some(file)) => find_in(&audit::with_older(file), id),
         };
         let recorded = match found {
             Ok(Some(recorded)) => recorded,

@@ -32,8 +32,9 @@ fn ask(url: &str) -> anyhow::Result<()> {
     let began = Instant::now();
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE).with_context(|| address.to_string())?;
     stream.set_write_timeout(Some(DEADLINE))?;
-    // HTTP/1.0: one answer, and the connection ends.
-    write!(stream, "GET {} HTTP/1.0\r\nHost: {address}\r\n\r\n", url.path())?;
+    // HTTP/1.0: one answer, and the connection ends. In one piece: `write!` on the stream would send several, and a
+    // server may answer the first and hang up before the last.
+    stream.write_all(format!("GET {} HTTP/1.0\r\nHost: {address}\r\n\r\n", url.path()).as_bytes())?;
     let mut answer = Vec::new();
     let mut piece = [0_u8; 256];
     // The status line is all that counts, and it is short.

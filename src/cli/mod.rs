@@ -31,8 +31,9 @@ enum Command {
     /// Run the gateway.
     #[command(long_about = serve::ABOUT, after_long_help = serve::MORE)]
     Serve(ConfigFile),
-    /// Load the configuration and say what is wrong with it, without running anything.
-    Check(ConfigFile),
+    /// Say what is wrong with the configuration and the policy, run the policy's tests, and print who may what.
+    #[command(after_long_help = check::MORE)]
+    Check(check::Check),
     /// Explain how one request would be answered, by which rule, and what was missing.
     #[command(after_long_help = explain::MORE)]
     Explain(Box<explain::Explain>),
@@ -84,10 +85,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Ok(config) => serve::run(config),
             Err(faults) => refuse(&faults),
         },
-        Command::Check(file) => match file.load() {
-            Ok(config) => check::run(&config),
-            Err(faults) => refuse(&faults),
-        },
+        Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
         Command::Keys(Keys::New) => keys::new(),
         Command::Health { url } => health::run(&url),

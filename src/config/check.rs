@@ -24,6 +24,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Browsers keep no cookie longer than 400 days (RFC 6265bis section 5.5).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
 
+/// Half a million lines or so.
+const AUDIT_SIZE: u64 = 100 * 1024 * 1024;
+
 /// A logo is sent with every page.
 const LOGO_LIMIT: u64 = 64 * 1024;
 
@@ -229,6 +232,12 @@ fn audit(table: &Table, faults: &mut Faults) -> Audit {
             .parse("decisions", faults, |text| parse::one_of(text, &words))
             .unwrap_or(AuditDecisions::Denied),
         file: table.text("file").map(PathBuf::from),
+        max_size: match table.parse("max_size", faults, parse::size) {
+            Some(0) => None,
+            Some(size) => Some(size),
+            None => Some(AUDIT_SIZE),
+        },
+        keep: table.parse("keep", faults, parse::kept).unwrap_or(5),
     }
 }
 

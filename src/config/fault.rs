@@ -24,6 +24,18 @@ impl Fault {
     pub fn key(&self) -> &str {
         &self.key
     }
+
+    /// Where it was written: file and line, or a variable; `None` where nothing was.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// What is wrong, and what to write instead.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
 }
 
 impl fmt::Display for Fault {

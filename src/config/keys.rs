@@ -84,7 +84,7 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
     ("rate_limit", &[("window_sec", Number), ("max", Number), ("user_max", Number), ("failures", Number)]),
     ("admin", &[("user", Text), ("pass", Secret), ("pass_file", Path)]),
     ("forward_auth", &[("user_header_format", Text), ("strip_credentials", Flag)]),
-    ("audit", &[("decisions", Text), ("file", Path)]),
+    ("audit", &[("decisions", Text), ("file", Path), ("max_size", Number), ("keep", Number)]),
     (
         "pages",
         &[

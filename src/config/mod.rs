@@ -317,6 +317,10 @@ pub struct Audit {
     pub decisions: AuditDecisions,
     /// Where; `None` is standard output.
     pub file: Option<PathBuf>,
+    /// Bytes that the file may grow to before it is rotated; `None` is without limit.
+    pub max_size: Option<u64>,
+    /// Rotated files that stay.
+    pub keep: u32,
 }
 
 /// Which decisions are written down.

@@ -34,6 +34,27 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_millis(total)) }
 }
 
+/// `100MB`, `512KB`, `1GB`, or `0`; in multiples of 1024.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 3] = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)];
+    if text == "0" {
+        return Ok(0);
+    }
+    let (digits, unit) = split_while(text, |c| c.is_ascii_digit());
+    let number: Option<u64> = digits.parse().ok().filter(|number| *number > 0);
+    let unit = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
+    number
+        .zip(unit)
+        .and_then(|(number, (_, unit))| number.checked_mul(*unit))
+        .ok_or_else(|| format!("{} is no size; write one like `100MB`, `512KB`, `1GB`, or `0`", shown(text)))
+}
+
+/// How many files are kept.
+pub(super) fn kept(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number <= 1000);
+    number.ok_or_else(|| format!("{} is no number of files; write one from 0 to 1000", shown(text)))
+}
+
 fn split_while(text: &str, keep: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !keep(c)).unwrap_or(text.len()))
 }

@@ -1,4 +1,6 @@
-//! The signed-in person's own pages: who I am, where I am signed in, sign out there.
+//! The signed-in person's own pages: who I am, where I am signed in, sign out there; my API tokens.
+
+pub mod tokens;
 
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use super::csrf;
 use super::identity_headers::{USER, percent_encode};
 use super::login::logout::provider_logout;
 use super::login::session_cookie;
-use super::pages::{Account, Page, Session, SignOutEverywhere, Trouble};
+use super::pages::{Account, OwnTokens, Page, Session, SignOutEverywhere, Trouble};
 use super::params::Params;
 use super::state::State;
 use super::visit::{Then, Visit};
@@ -38,6 +40,13 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
             return visit.trouble(Trouble::StoreDown, Then::Home);
         }
     };
+    let own = match tokens::own(&visit, &who).await {
+        Ok(own) => own,
+        Err(error) => {
+            tracing::error!(request_id = visit.id.as_str(), %error, "the account page needs the store");
+            return visit.trouble(Trouble::StoreDown, Then::Home);
+        }
+    };
     let user = user_header(&who);
     let mut response = if visit.wants_json() {
         let mut body = userinfo_json(&who);
@@ -50,7 +59,8 @@ pub async fn show(request: HttpRequest, state: Data<State>) -> HttpResponse {
     } else {
         let there = provider_logout(&visit, &who, false).await;
         let csrf = csrf::token(&visit, &who);
-        let page = Page::Account(view(&visit, &who, &sessions, &csrf));
+        let page =
+            Page::Account(view(&visit, &who, &sessions, tokens::view(&visit, &who, &own.items), &csrf));
         visit.page(&page, there.as_ref().map(url::Url::as_str))
     };
     if let Ok(value) = header::HeaderValue::from_str(&user) {
@@ -223,6 +233,7 @@ fn view<'a>(
     visit: &'a Visit<'_>,
     who: &'a SignedIn,
     sessions: &'a [SessionRecord],
+    own: Option<OwnTokens<'a>>,
     csrf: &'a str,
 ) -> Account<'a> {
     let label = |id: &'a str| visit.state.providers.get(id).map_or(id, Provider::label);
@@ -246,6 +257,7 @@ fn view<'a>(
         idle: who.payload.idle(),
         now: visit.now,
         sessions: sessions.iter().map(session).collect(),
+        own,
         csrf,
         note: None,
     }

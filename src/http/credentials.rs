@@ -15,8 +15,7 @@ const MAX_BASIC: usize = 4096;
 /// What git hosts let stand for "the token is the user name".
 const NO_PASSWORD: [&str; 2] = ["", "x-oauth-basic"];
 
-/// What is presented.
-#[derive(Debug)]
+/// What is presented. `Debug` shows the kind alone.
 pub enum Presented<'a> {
     /// No `Authorization`: the session cookie speaks, if there is one.
     Cookie,
@@ -27,6 +26,17 @@ pub enum Presented<'a> {
     Basic(Basic),
     /// An `Authorization` that is none of ours, or is not well formed.
     Unusable,
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cookie => "Cookie",
+            Self::Bearer(_) => "Bearer(…)",
+            Self::Basic(_) => "Basic(…)",
+            Self::Unusable => "Unusable",
+        })
+    }
 }
 
 /// The credential of a request: an `Authorization` header wins and is never followed by a fallback.
@@ -50,12 +60,6 @@ impl Basic {
     #[must_use]
     pub fn token(&self) -> &str {
         self.0.expose_secret()
-    }
-}
-
-impl fmt::Debug for Basic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Basic(…)")
     }
 }
 

@@ -187,6 +187,8 @@ fn refuse(reply: &Reply<'_>, client: IpAddr, bad: &BadQuestion) -> HttpResponse 
             preflight: None,
             websocket: None,
             user_id: None,
+            provider: None,
+            subject: None,
             user: None,
             roles: None,
             audiences: None,

@@ -52,7 +52,7 @@ const MAX_FORM: usize = 64 * 1024;
 /// | `/auth`, `/auth/nginx` | proxies | peer in `server.trusted_proxies` |
 /// | `/authenticate`, `/authorize`, `/access/v1/…`, `/.well-known/authzen-configuration` | services | peer in `server.trusted_proxies` |
 /// | `{base}/login`, `/callback…`, `/continue` | browsers | state, ticket |
-/// | `{base}/`, `/userinfo`, `/sessions/…`, `/logout` | the signed-in person | session; forms: CSRF |
+/// | `{base}/`, `/userinfo`, `/sessions/…`, `/tokens/…`, `/logout` | the signed-in person | session; forms: CSRF |
 /// | `{base}/backchannel-logout` | providers | signed logout token |
 /// | `{base}/.well-known/jwks.json`, `/assets/…`, `/healthz`, `/readyz` | everybody | none |
 pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
@@ -103,6 +103,18 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
                     web::resource("/sessions/end-all")
                         .route(read().to(account::ask_end_all))
                         .route(web::post().to(account::end_all)),
+                ))
+                .service(only(
+                    "GET, HEAD, POST",
+                    web::resource("/tokens/new")
+                        .route(read().to(account::tokens::ask_new))
+                        .route(web::post().to(account::tokens::make)),
+                ))
+                .service(only(
+                    "GET, HEAD, POST",
+                    web::resource("/tokens/revoke")
+                        .route(read().to(account::tokens::ask_revoke))
+                        .route(web::post().to(account::tokens::revoke)),
                 ))
                 .service(only("GET, HEAD", web::resource("/login").route(read().to(start::start))))
                 // These use something up: a HEAD, which link checkers send, must not.

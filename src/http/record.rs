@@ -91,6 +91,8 @@ pub(super) fn write_down(
             Upgrade::WebSocket(origin) => Some(origin.unwrap_or_default()),
         },
         user_id: caller.map(|who| who.identity.user_id.as_str()),
+        provider: caller.map(|who| who.identity.provider.as_str()),
+        subject: caller.map(|who| who.identity.subject.as_str()),
         user: caller.map(Caller::user),
         roles: caller.map(|who| who.identity.roles.as_slice()),
         audiences: caller.and_then(|who| who.subject().audiences),

@@ -64,7 +64,7 @@ pub enum Shown {
 
 /// Recognises callers by their API token.
 pub struct Tokens {
-    peppers: Peppers,
+    peppers: Arc<Peppers>,
     known: Arc<Known>,
     format: UserHeaderFormat,
     remembered: Cache<TokenDigest, Arc<Token>>,
@@ -73,13 +73,13 @@ pub struct Tokens {
 impl Tokens {
     /// With nobody remembered yet.
     #[must_use]
-    pub fn new(peppers: Peppers, known: Arc<Known>, format: UserHeaderFormat) -> Self {
+    pub fn new(peppers: Arc<Peppers>, known: Arc<Known>, format: UserHeaderFormat) -> Self {
         Self { peppers, known, format, remembered: Cache::new(REMEMBERED) }
     }
 
     /// By what tokens are digested.
     #[must_use]
-    pub const fn peppers(&self) -> &Peppers {
+    pub fn peppers(&self) -> &Peppers {
         &self.peppers
     }
 

@@ -149,6 +149,7 @@ impl<'a> Visit<'a> {
     pub fn page(&self, page: &Page<'_>, form_target: Option<&str>) -> HttpResponse {
         let csp = match form_target {
             Some(target) => self.state.pages.csp_with_form_action(target),
+            None if page.has_script() => self.state.pages.csp_with_script(),
             None => self.state.pages.csp().to_owned(),
         };
         let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -14,17 +14,24 @@ use crate::identity::jwks::Key;
 /// Longest token read, in bytes; 400 groups make about 20,000.
 const MAX_TOKEN: usize = 256 * 1024;
 
-/// A token taken apart.
-pub(in crate::identity) struct Compact<'a> {
+/// A token taken apart. Nothing in it is to be believed yet.
+pub struct Compact<'a> {
     signed: &'a str,
     signature: &'a str,
-    pub(in crate::identity) header: Claims,
-    pub(in crate::identity) claims: Claims,
-    pub(in crate::identity) alg: String,
+    /// The protected header; it has no `crit`.
+    pub header: Claims,
+    /// The claims.
+    pub claims: Claims,
+    /// `alg`, as the token names it.
+    pub alg: String,
 }
 
 impl<'a> Compact<'a> {
-    pub(in crate::identity) fn read(token: &'a str) -> Result<Self, &'static str> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    /// Why it is none, for the log; nothing of the token is repeated.
+    pub fn read(token: &'a str) -> Result<Self, &'static str> {
         if token.len() > MAX_TOKEN {
             return Err("it is too long");
         }
@@ -46,7 +53,9 @@ impl<'a> Compact<'a> {
         Ok(Self { signed, signature, header, claims, alg })
     }
 
-    pub(in crate::identity) fn kid(&self) -> Option<&str> {
+    /// The id of the key that it names.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
     }
 

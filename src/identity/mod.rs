@@ -4,7 +4,7 @@ pub mod api_token;
 pub mod assertion;
 pub mod bearer;
 pub mod claims;
-mod compact;
+pub mod compact;
 pub mod discovery;
 pub mod ids;
 mod introspection;

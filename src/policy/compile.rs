@@ -25,7 +25,9 @@ pub struct Rule {
     pub(super) methods: Vec<String>,
     pub(super) access: Access,
     pub(super) service: Option<Id>,
-    place: Place,
+    /// Whether it is one of the service's endpoints, and not the service's own rule.
+    pub(super) endpoint: bool,
+    pub(super) place: Place,
 }
 
 /// A service, without its rules.
@@ -33,8 +35,8 @@ pub struct Rule {
 pub(super) struct CompiledService {
     pub(super) name: String,
     pub(super) settings: Settings,
-    hosts: Vec<HostPattern>,
-    prefix: Pattern,
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) prefix: Pattern,
 }
 
 /// A whole policy: immutable, and known to have no fault.
@@ -99,13 +101,6 @@ impl Policy {
         &self.warnings
     }
 
-    /// The OpenAPI descriptions that services name: service and file, as written.
-    pub fn openapi_files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.services
-            .iter()
-            .filter_map(|service| Some((service.name.as_str(), service.settings.openapi.as_deref()?)))
-    }
-
     pub(super) fn rule(&self, id: Id) -> Option<&Rule> {
         self.rules.get(usize::try_from(id).ok()?)
     }
@@ -153,7 +148,7 @@ fn finish(document: Document, from_file: bool, mut faults: Faults) -> Result<Pol
 }
 
 /// A prefix as people write it: without `/**`.
-fn bare(prefix: &Pattern) -> String {
+pub(super) fn bare(prefix: &Pattern) -> String {
     Pattern { rest: false, segments: prefix.segments.clone() }.to_string()
 }
 
@@ -168,6 +163,7 @@ impl Policy {
             methods: Vec::new(),
             access: Access::Public,
             service: None,
+            endpoint: false,
             place,
         }
     }
@@ -215,6 +211,7 @@ impl Policy {
                 methods,
                 access,
                 service: Some(id),
+                endpoint: true,
                 ..draft
             };
             self.add(rule, faults);

@@ -67,7 +67,7 @@ pub(super) struct Settings {
     pub(super) preflight: bool,
     pub(super) passthrough: bool,
     pub(super) audiences: Vec<String>,
-    pub(super) openapi: Option<String>,
+    pub(super) openapi: Option<At<String>>,
     pub(super) opaque: Option<Place>,
     /// Canonical origins that may open a WebSocket; empty: not checked.
     pub(super) origins: Vec<String>,

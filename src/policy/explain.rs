@@ -36,7 +36,7 @@ pub struct Explanation {
 }
 
 /// A rule and its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RuleRef {
     /// [`Rule::id`].
     pub id: String,

@@ -55,7 +55,9 @@ pub(super) fn service(name: &At<String>, node: &Node, faults: &mut Faults) -> Op
         preflight: fields.flag("preflight", faults),
         passthrough: fields.word("authorization", &["check", "passthrough"], faults) == Some("passthrough"),
         audiences: owned(fields.texts("audiences", faults)),
-        openapi: fields.text("openapi", faults).map(|text| text.value.to_owned()),
+        openapi: fields
+            .text("openapi", faults)
+            .map(|text| At { value: text.value.to_owned(), place: text.place }),
         opaque: (fields.word("paths", &["canonical", "opaque"], faults) == Some("opaque"))
             .then(|| fields.get("paths").map_or(name.place, |(place, _)| place)),
         origins: fields

@@ -1,7 +1,10 @@
 //! The policy's own tests: a policy that fails one is not loaded.
 
+use serde::Serialize;
+
 use super::compile::Policy;
 use super::decision::{Caller, Decision, Subject};
+use super::explain::RuleRef;
 use super::fault::{Fault, Faults, Place};
 use super::fields::{Fields, shown};
 use super::people::Facts;
@@ -24,6 +27,31 @@ struct Person {
     email: Option<String>,
     groups: Vec<String>,
     provider: String,
+}
+
+/// What became of one test.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestResult {
+    /// Where it stands in the policy.
+    pub line: u32,
+    #[serde(skip)]
+    column: u32,
+    /// Method and address.
+    pub request: String,
+    /// What the policy says that it expects.
+    pub expected: &'static str,
+    /// What the rules say.
+    pub got: &'static str,
+    /// The rule that speaks; `None` when that is the default.
+    pub rule: Option<RuleRef>,
+}
+
+impl TestResult {
+    /// Whether the two agree.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.expected == self.got
+    }
 }
 
 const OUTCOMES: [&str; 4] = ["allow", "login", "deny", "unreadable"];
@@ -87,29 +115,39 @@ fn actor(node: &Node, faults: &mut Faults) -> Option<Option<Person>> {
 }
 
 impl Policy {
-    /// Runs the tests; what fails is told as a fault.
-    pub(super) fn failed_tests(&self) -> Vec<Fault> {
-        let mut faults = Faults::new(&self.file);
-        for trial in &self.tests {
-            let found = self.find(&trial.target);
-            let decision = self.as_caller(trial.who.as_ref(), |caller| found.judge_strictly(caller));
-            let outcome = outcome(&decision);
-            if outcome != trial.expect {
-                let rule = found.rule().map_or_else(
-                    || "the default".to_owned(),
-                    |rule| format!("'{}' in line {}", rule.id, rule.line),
-                );
-                let problem = format!("test failed: expected {}, got {outcome} by {rule}", trial.expect);
-                faults.add(trial.place, problem, "correct the rule or the expectation");
-            }
-        }
-        faults.into_sorted()
+    /// Runs the policy's own tests, in the order of the file.
+    #[must_use]
+    pub fn run_tests(&self) -> Vec<TestResult> {
+        self.tests.iter().map(|trial| self.run(trial)).collect()
     }
 
-    /// How many tests the policy has.
+    fn run(&self, trial: &Trial) -> TestResult {
+        let found = self.find(&trial.target);
+        let decision = self.as_caller(trial.who.as_ref(), |caller| found.judge_strictly(caller));
+        TestResult {
+            line: trial.place.line,
+            column: trial.place.column,
+            request: format!("{} {}", trial.target.method(), trial.target.url()),
+            expected: trial.expect,
+            got: outcome(&decision),
+            rule: found.rule().map(RuleRef::from),
+        }
+    }
+
+    /// The tests that fail, told as faults.
     #[must_use]
-    pub const fn test_count(&self) -> usize {
-        self.tests.len()
+    pub fn failed_tests(&self) -> Vec<Fault> {
+        let mut faults = Faults::new(&self.file);
+        for result in self.run_tests().iter().filter(|result| !result.passed()) {
+            let rule = result.rule.as_ref().map_or_else(
+                || "the default".to_owned(),
+                |rule| format!("'{}' in line {}", rule.id, rule.line),
+            );
+            let problem = format!("test failed: expected {}, got {} by {rule}", result.expected, result.got);
+            let place = Place { line: result.line, column: result.column };
+            faults.add(place, problem, "correct the rule or the expectation");
+        }
+        faults.into_sorted()
     }
 
     fn as_caller<T>(&self, who: Option<&Person>, ask: impl FnOnce(Caller<'_>) -> T) -> T {

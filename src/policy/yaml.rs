@@ -9,9 +9,11 @@ use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError}
 use super::fault::{At, Faults, Place};
 
 /// The largest file, in bytes: some hundred thousand rules.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The deepest nesting; the grammar needs six.
 const MAX_DEPTH: usize = 16;
+/// How deep an outline goes: a server's variable of one operation of an OpenAPI description.
+const OUTLINE_DEPTH: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -31,6 +33,17 @@ pub(super) enum Value {
 }
 
 impl Node {
+    /// The value of a key, if this is a map that has it.
+    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+        let Value::Map(map) = &self.value else { return None };
+        map.iter().find(|(key, _)| key.value == name).map(|(_, node)| node)
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        let Value::Text(text) = &self.value else { return None };
+        Some(text)
+    }
+
     /// What a person would call it.
     pub(super) const fn kind(&self) -> &'static str {
         match self.value {
@@ -45,16 +58,26 @@ impl Node {
 
 /// The one document of `text`, or `None` with the faults told. An empty file is a fault.
 pub(super) fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
+    let advice = "write at least 'default: deny' or 'default: authenticated'";
+    read(text, false, advice, faults)
+}
+
+/// The upper levels of somebody else's file, YAML or JSON. What lies deeper is nothing here; so is an alias, which
+/// is never followed, and anchors and tags say nothing.
+pub(super) fn outline(text: &str, faults: &mut Faults) -> Option<Node> {
+    read(text, true, "write the description, or name another file", faults)
+}
+
+fn read(text: &str, outline: bool, if_empty: &str, faults: &mut Faults) -> Option<Node> {
     if text.len() > MAX_BYTES {
-        faults.add(Place::default(), "the file is over 16 MiB", "split the services over several gateways");
+        faults.add(Place::default(), "the file is over 16 MiB", "split it");
         return None;
     }
-    let mut events = Events { parser: Parser::new_from_str(text), faults };
+    let mut events = Events { parser: Parser::new_from_str(text), outline, faults };
     match events.document() {
         Ok(Some(node)) => Some(node),
         Ok(None) => {
-            let advice = "write at least 'default: deny' or 'default: authenticated'";
-            events.faults.add(Place { line: 1, column: 1 }, "the file is empty", advice);
+            events.faults.add(Place { line: 1, column: 1 }, "the file is empty", if_empty);
             None
         }
         Err(Stop::Told) => None,
@@ -79,6 +102,7 @@ enum Stop {
 
 struct Events<'t, 'f> {
     parser: Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>,
+    outline: bool,
     faults: &'f mut Faults,
 }
 
@@ -110,6 +134,10 @@ impl<'t> Events<'t, '_> {
     }
 
     fn node(&mut self, event: Event<'t>, place: Place, depth: usize) -> Result<Node, Stop> {
+        if self.outline && (depth > OUTLINE_DEPTH || matches!(event, Event::Alias(_))) {
+            self.skip(&event)?;
+            return Ok(Node { place, value: Value::Null });
+        }
         if depth > MAX_DEPTH {
             return self.stop(place, "too many levels of nesting", "see the grammar in docs/policy.md");
         }
@@ -130,6 +158,21 @@ impl<'t> Events<'t, '_> {
             _ => return self.stop(place, "something that is no value", "write a text, a list or a map"),
         };
         Ok(Node { place, value })
+    }
+
+    /// Passes over what `event` begins, however deep it goes.
+    fn skip(&mut self, event: &Event<'t>) -> Result<(), Stop> {
+        let change = |event: &Event<'t>| match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => 1_i64,
+            Event::SequenceEnd | Event::MappingEnd => -1,
+            _ => 0,
+        };
+        let mut open = change(event);
+        while open > 0 {
+            let Some((event, _)) = self.next()? else { break };
+            open += change(&event);
+        }
+        Ok(())
     }
 
     fn map(&mut self, depth: usize) -> Result<Value, Stop> {
@@ -158,6 +201,9 @@ impl<'t> Events<'t, '_> {
     }
 
     fn plain_data_only(&mut self, event: &Event<'t>, place: Place) -> Result<(), Stop> {
+        if self.outline {
+            return Ok(());
+        }
         let (anchor, tagged) = match event {
             Event::Scalar(_, _, anchor, tag) => (*anchor, tag.is_some()),
             Event::SequenceStart(_, anchor, tag) | Event::MappingStart(_, anchor, tag) => {

@@ -282,9 +282,9 @@ pub trait Store: Send + Sync + 'static {
     /// that has the new digest already stays as it is.
     async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool>;
 
-    /// Takes up to `want` of what `limit` allows of this bucket within its sliding window. Atomic; shared between
-    /// all that use the store (the embedded store: all in the process). A window that was never full is forgotten
-    /// when it ran out.
+    /// Takes up to `want` of what `limit` allows of this bucket within its sliding window; a `want` of 0 only looks.
+    /// Atomic; shared between all that use the store (the embedded store: all in the process). A window that was never
+    /// full is forgotten when it ran out.
     async fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Result<Taken>;
 
     /// Notes what happened, for lists; the oldest are forgotten beyond some ten thousands.

@@ -103,6 +103,7 @@ pub struct Metrics {
     policy_version: Family<Labels<1>, Gauge>,
     policy_loaded_at: Gauge,
     store_errors: Counter,
+    activity_dropped: Counter,
 }
 
 impl Metrics {
@@ -155,6 +156,9 @@ impl Metrics {
 
         let store_errors = Counter::default();
         ours.register("store_errors", "Questions that the store did not answer", store_errors.clone());
+        let activity_dropped = Counter::default();
+        let help = "Audit lines missing in the lists of activity, as the store was slow";
+        ours.register("activity_dropped", help, activity_dropped.clone());
 
         Self {
             registry,
@@ -167,6 +171,7 @@ impl Metrics {
             policy_version,
             policy_loaded_at,
             store_errors,
+            activity_dropped,
         }
     }
 
@@ -201,6 +206,12 @@ impl Metrics {
     /// The store did not answer.
     pub fn store_error(&self) {
         self.store_errors.inc();
+    }
+
+    /// Counts what the lists of activity lose.
+    #[must_use]
+    pub fn activity_dropped(&self) -> Counter {
+        self.activity_dropped.clone()
     }
 
     /// All of it as OpenMetrics text of the type [`CONTENT_TYPE`]. Were it ever cut short, its end mark would be

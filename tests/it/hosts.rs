@@ -12,6 +12,7 @@ async fn case_and_a_dot_at_the_end_make_no_difference() {
         ("secret.apps.example.test.", "/"),
         ("APP.example.test", "/admin/x"),
         ("app.example.test.", "/admin/x"),
+        ("app.example.test.:443", "/admin/x"),
     ] {
         assert_status(&world.asks(uri).host(host).cookies(&grace).send().await, &[403], host);
         assert_allowed(
@@ -58,6 +59,19 @@ async fn one_host_and_one_only() {
     for host in
         ["app.example.test, secret.apps.example.test", "app.example.test,", "", " ", "app example.test"]
     {
+        assert_status(&world.asks("/").host(host).cookies(&grace).send().await, &[400], host);
+    }
+    for host in [
+        "[fe80::1%25eth0]",
+        "[::1].",
+        "%61pp.example.test",
+        "app%2eexample.test",
+        "ａpp.example.test",
+        "app。example.test",
+        "xn--a.example.test",
+        "0177.0.0.1",
+        "app.example.test\\.evil.test",
+    ] {
         assert_status(&world.asks("/").host(host).cookies(&grace).send().await, &[400], host);
     }
     for host in

@@ -9,15 +9,19 @@
 )]
 
 mod account;
+mod account_tokens;
 mod api_tokens;
 mod architecture;
+mod audit;
 mod bearer_jwt;
+mod check;
 mod claims;
 mod config_errors;
 mod cookies;
 mod docs;
 mod explain;
 mod forward_auth;
+mod fuzz;
 mod github;
 mod handover;
 mod headers;

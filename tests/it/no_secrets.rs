@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use doorward::identity::api_token::Plain;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -152,12 +153,33 @@ async fn nothing_secret_is_written_down_or_told() {
     secrets.insert(query(&refused)["code"].clone());
     answers.push(grace.get(&refused).await);
 
+    // A token of her own, used in every way.
+    let home = ada.get("https://auth.example.test/rbac/logout").await;
+    let csrf = home.body.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let form = [("csrf", csrf.unwrap()), ("name", "canary"), ("hosts", "app.example.test")];
+    let made = ada.post("https://auth.example.test/rbac/tokens/new", &form).await;
+    let own = made.body.split("<code id=\"token\">").nth(1).and_then(|rest| rest.split('<').next());
+    let own = own.unwrap_or_else(|| panic!("{}", made.body)).to_owned();
+    for value in [format!("Bearer {own}"), format!("Basic {}", STANDARD.encode(format!("x:{own}")))] {
+        let answer = program.ask("/y").header("authorization", &value).send().await.unwrap();
+        assert_ne!(answer.status(), 401, "{value}");
+        secrets.insert(value.split(' ').nth(1).unwrap().to_owned());
+    }
+    // Not by half either.
+    secrets.extend([own[3..20].to_owned(), own[20..].to_owned()]);
+    let unknown = Plain::new().unwrap();
+    secrets.extend([unknown.expose().to_owned(), STANDARD.encode(format!("x:{}", unknown.expose()))]);
+    let pepper = std::fs::read_to_string(program.dir.path().join("keys/pepper")).unwrap();
+    secrets.insert(pepper.trim().to_owned());
+
     // Credentials, good and bad.
     let token = idp.mint(json!({ "sub": "svc", "aud": "elsewhere" }), json!({})).await;
     for (name, value) in [
         ("authorization", format!("Bearer {token}")),
         ("authorization", "Bearer opaque-canary".to_owned()),
         ("authorization", "Basic YmFzaWMtY2FuYXJ5OnB3".to_owned()),
+        ("authorization", format!("Bearer {}", unknown.expose())),
+        ("authorization", format!("Basic {}", STANDARD.encode(format!("x:{}", unknown.expose())))),
         ("cookie", "__Secure-doorward=cookie-canary; a=other-canary".to_owned()),
     ] {
         let answer = program.ask("/y?q=query-canary").header(name, &value).send().await.unwrap();

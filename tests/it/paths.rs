@@ -51,6 +51,39 @@ async fn slashes_and_backslashes_hide_nothing() {
     world.ends_well().await;
 }
 
+/// What Windows, a compatibility mapping of Unicode, old decoders and servlet containers make of a path.
+#[actix_web::test]
+async fn nothing_hides_behind_what_other_programs_make_of_a_path() {
+    let world = World::start().await;
+    let grace = world.sign_in("grace").await;
+    let dots = [
+        "/public/..%20/admin",
+        "/public/.../admin",
+        "/public/%EF%BC%8E%EF%BC%8E/admin",
+        "/public/%E2%80%A5/admin",
+    ];
+    let slashes = [
+        "/public/..%EF%BC%8Fadmin",
+        "/public/..%E2%88%95admin",
+        "/public%c0%afadmin",
+        "/public%e0%80%afadmin",
+    ];
+    let parameters = [
+        "/public/..;/admin",
+        "/public/%2e%2e;/admin",
+        "/public/x;/%2e%2e/admin",
+        "/;/admin/x",
+        "/%3b/admin/x",
+        "/admin;/x",
+    ];
+    let layers =
+        ["/public/%25%32%65%25%32%65/admin", "/public/%u002e%u002e/admin", "/public/%%32%65%%32%65/admin"];
+    for uris in [&dots[..], &slashes, &parameters, &layers] {
+        nobody_gets_in(&world, &grace, uris).await;
+    }
+    world.ends_well().await;
+}
+
 #[actix_web::test]
 async fn fragments_and_queries_are_no_paths() {
     let world = World::start().await;

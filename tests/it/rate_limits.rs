@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use doorward::identity::api_token::{Asked, NewToken};
+use doorward::policy::is_role;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -219,6 +223,49 @@ async fn a_user_has_one_limit_for_all_their_browsers() {
     let line = audit(&world.gateway.dir).into_iter().rfind(|line| line["outcome"] == "rate_limited").unwrap();
     assert_eq!(line["reason"], "over the limit of 6 requests of this user in 60 s");
     assert!(line["user_id"].is_string() && line["host"] == "app.example.test", "{line}");
+    world.ends_well().await;
+}
+
+/// A token for every host, kept as the admin pages do it.
+async fn token(gateway: &Gateway, limit: Option<u32>) -> String {
+    let state = gateway.state();
+    let asked = Asked {
+        name: Some("robot".into()),
+        hosts: vec!["*".into()],
+        limit: limit.map(i64::from),
+        ..Asked::default()
+    };
+    let asked = Asked { roles: vec!["user".into()], ..asked };
+    let new = NewToken::new(&asked, None, &state.config.tokens, is_role).unwrap();
+    let (plain, record) = new.mint(state.tokens.peppers(), state.clock.now()).unwrap();
+    state.store.put_token(&record).await.unwrap();
+    plain.expose().to_owned()
+}
+
+#[actix_web::test]
+async fn a_token_has_the_common_limit_or_its_own() {
+    let world = World::of(still().and("rate_limit: { window_sec: 10, max: 8, user_max: 1 }")).await;
+    for (own, most) in [(None, 8), (Some(3), 3), (Some(0), 20)] {
+        let token = token(&world.gateway, own).await;
+        let mut fine = 0;
+        for n in 0..20 {
+            // Bearer and Basic are the same token.
+            let basic = STANDARD.encode(format!("git:{token}"));
+            let credential = if n % 2 == 0 { format!("Bearer {token}") } else { format!("Basic {basic}") };
+            let answer = world.asks("/x").with("authorization", credential).send().await;
+            match answer.status {
+                200 => fine += 1,
+                429 => {
+                    assert_eq!(answer.header("ratelimit-limit"), most.to_string());
+                    assert_eq!(answer.header("ratelimit-policy"), format!("{most};w=10"));
+                    let seconds: u64 = answer.header("retry-after").parse().unwrap();
+                    assert!((1..=20).contains(&seconds), "{seconds}");
+                }
+                other => panic!("{other}: {}", answer.body),
+            }
+        }
+        assert_eq!(fine, most, "{own:?}");
+    }
     world.ends_well().await;
 }
 

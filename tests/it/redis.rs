@@ -20,7 +20,7 @@ fn setup(redis: &Redis) -> Setup {
     let mut setup = World::setup();
     setup.more = format!(
         "session: {{ cookie_domain: example.test, keys: [\"{KEY}\"] }}\nstore: {{ url: \"{}\" }}\n\
-         tokens: {{ pepper: f3Jq0-uT9v_Xx2k7LmZ1 }}\n",
+         tokens: {{ pepper: f3Jq0-uT9v_Xx2k7LmZ1 }}\nrate_limit: {{ failures: 0 }}\n",
         redis.url()
     );
     setup

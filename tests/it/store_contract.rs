@@ -459,6 +459,7 @@ macro_rules! rules {
         activity_is_listed_newest_first_and_filtered
         old_activity_is_forgotten
         a_window_slides
+        looking_at_a_window_takes_nothing
         never_more_than_the_limit_however_many_ask
     } };
 }

@@ -149,6 +149,19 @@ fn numbers_are_within_reason() {
 }
 
 #[test]
+fn the_audit_file_has_a_size() {
+    let audit = |yaml: &str| load(&format!("audit: {yaml}\n")).unwrap().audit;
+    assert_eq!((audit("{}").max_size, audit("{}").keep), (Some(100 << 20), 5));
+    assert_eq!(audit("{ max_size: 0, keep: 0 }").max_size, None);
+    assert_eq!(audit("{ max_size: 4KB }").max_size, Some(4096));
+    assert_eq!(audit("{ max_size: 2gb, keep: 1000 }").max_size, Some(2 << 30));
+    for wrong in ["100", "MB", "-1MB", "1.5GB", "1TB", "0MB", "99999999999999GB"] {
+        assert!(fault(&format!("audit: {{ max_size: {wrong} }}\n")).contains("is no size"), "{wrong}");
+    }
+    assert!(fault("audit: { keep: 1001 }\n").contains("is no number of files"));
+}
+
+#[test]
 fn a_previous_pepper_has_an_end() {
     let old = "0ldPepperThatWasUsed";
     let with = |rest: &str| format!("tokens: {{ pepper: {PEPPER}, previous_pepper: {old}{rest} }}\n");

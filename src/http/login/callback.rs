@@ -71,6 +71,7 @@ async fn answer(visit: &Visit<'_>, session: &Session, provider: Option<&Provider
         Found::Unknown => return again(visit, Trouble::LinkTooOld, "").await,
     };
     if login.provider != provider.id() {
+        visit.audit("sign_in_refused", Some(format!("{}: begun at another", provider.id())), None);
         return visit.trouble(Trouble::SignInRefused, Then::SignIn(&login.return_to));
     }
     let answer = code.map(|code| CallbackAnswer { code, iss: params.get("iss") });
@@ -137,6 +138,8 @@ async fn sign_in(
     let (state, now) = (visit.state, visit.now);
     let Some(user_id) = state.user_id(provider.id(), &person.subject) else {
         tracing::warn!(provider = provider.id(), "a subject that looks like another issuer's is refused");
+        let reason = format!("{}: a subject that looks like another issuer's", provider.id());
+        visit.audit("sign_in_refused", Some(reason), None);
         return visit.trouble(Trouble::SignInRefused, Then::SignIn(&login.return_to));
     };
     let who = SignIn {
@@ -158,6 +161,7 @@ async fn sign_in(
         Ok(made) => made,
         Err(error) => {
             tracing::error!(request_id = visit.id.as_str(), %error, user = user.id, "no session cookie");
+            visit.audit("sign_in_refused", Some(format!("{}: {error}", user.id)), None);
             return visit.trouble(Trouble::TooManyRoles, Then::SignIn(&login.return_to));
         }
     };

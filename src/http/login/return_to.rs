@@ -7,6 +7,7 @@
 use url::{Host as UrlHost, Url};
 
 use crate::config::Config;
+use crate::policy::target::Host;
 
 /// Longest return address that is kept: it has to fit into the pending login's cookie.
 const MAX_BYTES: usize = 2048;
@@ -150,6 +151,11 @@ impl ReturnRules {
         if self.own_authority().as_deref() == Some(&authority) {
             return true;
         }
+        // The URL library takes more for a name (`..;x.example.com`) than anybody can be asked for by.
+        let is_name = |name: &str| Host::parse(name.as_bytes()).is_ok_and(|host| host.as_str() == name);
+        if matches!(url.host(), Some(UrlHost::Domain(name)) if !is_name(name)) {
+            return false;
+        }
         let by_domain = matches!(url.host(), Some(UrlHost::Domain(_)))
             && url.port().is_none()
             && self.in_cookie_domain(host);
@@ -277,6 +283,10 @@ mod tests {
             "https://appxexample.test/",
             "https://x.appsXexample.test/",
             "https://x..apps.example.test/",
+            "https://..;x.apps.example.test/",
+            "https://.y.x.apps.example.test/",
+            "https://a_b.apps.example.test/",
+            "https://x!.apps.example.test/",
             "javascript:alert(1)",
             "JaVaScRiPt:alert(1)",
             "data:text/html,x",

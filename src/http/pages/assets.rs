@@ -1,4 +1,4 @@
-//! What pages load: the stylesheet, the favicon and the operator's logo. Each is named by its content, so
+//! What pages load: the stylesheet, the favicon, the script of the copy buttons and the operator's logo. Each is named by its content, so
 //! that browsers may keep it for ever and an upgrade is seen at once.
 
 use std::fs;
@@ -11,6 +11,7 @@ use super::{Asset, PagesError};
 use crate::config;
 
 const STYLESHEET: &str = include_str!("assets/doorward.css");
+const SCRIPT: &str = include_str!("assets/copy.js");
 const FAVICON: &str = include_str!("assets/favicon.svg");
 /// The accent that `favicon.svg` is drawn in.
 const FAVICON_ACCENT: &str = "#2b5bd7";
@@ -29,6 +30,7 @@ pub(super) struct Assets {
     base: String,
     stylesheet: Named,
     favicon: Named,
+    script: Named,
     logo: Option<Named>,
 }
 
@@ -47,12 +49,13 @@ impl Assets {
             base: base.trim_end_matches('/').to_owned(),
             stylesheet: named("doorward", "css", "text/css; charset=utf-8", style.into_bytes()),
             favicon: named("favicon", "svg", "image/svg+xml", icon.into_bytes()),
+            script: named("copy", "js", "text/javascript; charset=utf-8", SCRIPT.into()),
             logo: config.logo_file.as_deref().map(logo).transpose()?,
         })
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Asset> {
-        [Some(&self.stylesheet), Some(&self.favicon), self.logo.as_ref()]
+        [Some(&self.stylesheet), Some(&self.favicon), Some(&self.script), self.logo.as_ref()]
             .into_iter()
             .flatten()
             .find(|file| file.name == name)
@@ -65,6 +68,10 @@ impl Assets {
 
     pub(super) fn favicon(&self) -> String {
         self.address(&self.favicon)
+    }
+
+    pub(super) fn script(&self) -> String {
+        self.address(&self.script)
     }
 
     pub(super) fn logo(&self) -> Option<String> {

@@ -1,12 +1,13 @@
 //! The pages that people see, as strings: templates and one stylesheet, compiled in, with what operators may
 //! change about them. No page needs JavaScript, none carries inline style or script, and none loads anything
-//! from another origin than the gateway's own.
+//! from another origin than the gateway's own; one page loads one script, for its copy buttons.
 //!
 //! Pages are also seen on a service's host, when the gateway answers there through the proxy. So the
 //! addresses of assets and of the account page are absolute wherever an external address is configured.
 
 mod accent;
 mod assets;
+mod tokens;
 mod trouble;
 mod view;
 mod words;
@@ -23,6 +24,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use url::Url;
 
+pub use self::tokens::{Choice, MOST_TOKENS, NewTokenForm, OwnToken, OwnTokens, RevokeToken, TokenMade};
 pub use self::trouble::Trouble;
 pub use self::view::{
     Account, Action, Choose, Destination, Forbidden, Href, Page, Problem, ProviderChoice, Session, SignOut,
@@ -33,12 +35,15 @@ pub use self::words::{ago, count, device_in_words, span_in_words, until};
 use self::assets::Assets;
 use crate::config;
 
-const BUILT_IN: [(&str, &str); 9] = [
+const BUILT_IN: [(&str, &str); 12] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("marks.html", include_str!("templates/marks.html")),
     ("choose.html", include_str!("templates/choose.html")),
     ("account.html", include_str!("templates/account.html")),
     ("sign-out-everywhere.html", include_str!("templates/sign-out-everywhere.html")),
+    ("token-new.html", include_str!("templates/token-new.html")),
+    ("token-made.html", include_str!("templates/token-made.html")),
+    ("token-revoke.html", include_str!("templates/token-revoke.html")),
     ("forbidden.html", include_str!("templates/forbidden.html")),
     ("problem.html", include_str!("templates/problem.html")),
     ("sign-out.html", include_str!("templates/sign-out.html")),
@@ -158,6 +163,7 @@ impl Pages {
             brand => context! { name => config.name.as_str(), logo => assets.logo(), support },
             css => assets.stylesheet(),
             favicon => assets.favicon(),
+            script => assets.script(),
             // For links: absolute, as pages are seen on other hosts too.
             home => Href::new(home).as_str(),
             // For forms and the account page's own links: a path, so always on the host that shows them.
@@ -203,6 +209,12 @@ impl Pages {
     #[must_use]
     pub fn csp(&self) -> &str {
         &self.csp
+    }
+
+    /// The same, for a page that loads the one script of ours.
+    #[must_use]
+    pub fn csp_with_script(&self) -> String {
+        format!("{}; script-src {}", self.csp, self.asset_source)
     }
 
     /// The same, where a form's answer redirects to another origin: browsers apply `form-action` to the

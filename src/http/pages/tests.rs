@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::ProviderKind;
+use crate::identity::api_token::FieldFault;
 use crate::policy::decision::Reason;
 
 const IMG: &str = "<img src=x onerror=alert(1)>";
@@ -83,6 +84,16 @@ fn each_page(words: &Words<'_>, mut see: impl FnMut(String, Page<'_>)) {
             provider: words.label,
         })
         .collect();
+    // People's own have hosts that were read into their one spelling.
+    let hosts: Vec<String> = (0..3).map(|n| format!("*.{n}{}.example.test", "x".repeat(60))).collect();
+    let token = |n: usize| OwnToken {
+        digest: "0123456789abcdef".repeat(4),
+        name: words.name,
+        hosts: hosts.get(..n % 4).unwrap_or_default(),
+        roles: &words.roles,
+        expires_at: (n != 1).then(|| now.plus(Duration::from_secs(n as u64 * 900_000 + 700))),
+        last_used: (n != 2).then(|| earlier(n as u64 * 7_000)),
+    };
     let account = Account {
         name: Some(words.name),
         email: Some(words.who),
@@ -94,6 +105,7 @@ fn each_page(words: &Words<'_>, mut see: impl FnMut(String, Page<'_>)) {
         idle: Some(Duration::from_secs(3600)),
         now,
         sessions,
+        own: Some(OwnTokens { tokens: (0..words.many).map(token).collect(), may_make: true, now }),
         csrf: words.id,
         note: Some(words.who),
     };
@@ -109,10 +121,48 @@ fn each_page(words: &Words<'_>, mut see: impl FnMut(String, Page<'_>)) {
         idle: None,
         now,
         sessions: Vec::new(),
+        own: Some(OwnTokens { tokens: Vec::new(), may_make: true, now }),
         csrf: "",
         note: None,
     };
     see("account-bare".into(), Page::Account(bare));
+    let fault = |field| FieldFault { field, problem: words.name.to_owned() };
+    let faults = ["name", "hosts", "roles", "ttl_seconds"].map(fault);
+    for (n, faults) in [&faults[..], &[]].into_iter().enumerate() {
+        let choice =
+            |label: &str| Choice { value: "1".into(), label: label.into(), chosen: label == "never" };
+        let form = NewTokenForm {
+            name: words.name,
+            hosts: words.host.to_owned(),
+            roles: &words.roles,
+            chosen: if n == 0 { &words.roles } else { &[] },
+            ends: ["after 30 days", "never"].map(choice).into(),
+            faults,
+            csrf: words.id,
+        };
+        see(format!("token-new-{n}"), Page::NewToken(form));
+        let made = TokenMade {
+            name: words.name,
+            token: "dw_0123456789abcdefghijklmnopqrstuvw",
+            curl: (n == 0).then(|| {
+                format!(
+                    "curl -H 'Authorization: Bearer dw_0123456789abcdefghijklmnopqrstuvw' https://{}/",
+                    words.host
+                )
+            }),
+            expires_at: (n == 0).then(|| now.plus(Duration::from_secs(2_500_000))),
+            now,
+        };
+        see(format!("token-made-{n}"), Page::TokenMade(made));
+        see(
+            format!("token-revoke-{n}"),
+            Page::RevokeToken(RevokeToken {
+                token: OwnToken { hosts: &words.roles, ..token(n + 1) },
+                csrf: words.id,
+                now,
+            }),
+        );
+    }
     let everywhere = SignOutEverywhere { who: words.who, count: words.many, csrf: words.id };
     see("sign-out-everywhere".into(), Page::SignOutEverywhere(everywhere));
 
@@ -154,6 +204,14 @@ fn each_page(words: &Words<'_>, mut see: impl FnMut(String, Page<'_>)) {
             Page::SignedOut(SignedOut { where_to, provider_label, provider_ended }),
         );
     }
+}
+
+#[test]
+fn the_script_may_run_on_its_page_alone() {
+    let pages = pages(&config());
+    assert_eq!(pages.csp_with_script(), format!("{}; script-src https://auth.example.com", pages.csp()));
+    let script = pages.asset(pages.assets.script().rsplit('/').next().unwrap()).unwrap();
+    assert_eq!(script.content_type, "text/javascript; charset=utf-8");
 }
 
 fn stylesheet(pages: &Pages) -> Asset {
@@ -198,6 +256,11 @@ fn every_page_is_well_made() {
         let html = pages.render(&page);
         assert_well_made(&name, &html, &pages);
         assert!(!html.contains(LAST_RESORT), "{name}");
+        // One page has a script, by its address and with nothing in it.
+        let script =
+            format!("<script src=\"{}\" defer></script>", pages.assets.script().replace('/', "&#x2f;"));
+        assert_eq!(html.contains(&script), page.has_script(), "{name}: {html}");
+        let html = html.replace(&script, "");
         let (more_elements, more_attributes) = markup(&html);
         elements.extend(more_elements);
         attributes.extend(more_attributes);
@@ -248,7 +311,7 @@ fn what_others_wrote_stays_text() {
         each_page(&words, |name, page| {
             let html = pages.render(&page);
             assert_well_made(&name, &html, &pages);
-            for raw in ["<img", "<script", "alert(2)</", "javascript:", "style=", "{{49"] {
+            for raw in ["<img", "<script>", "alert(2)</", "javascript:", "style=", "{{49"] {
                 assert!(!html.contains(raw), "{name}: {raw} in {html}");
             }
             assert!(!html.contains(">49<") && !html.contains("49{%"), "{name}: evaluated");

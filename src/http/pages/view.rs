@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use minijinja::{Value, context};
 
+use super::tokens::{NewTokenForm, OwnTokens, RevokeToken, TokenMade};
 use super::trouble::Trouble;
 use super::words::{ago, clip, count, device_in_words, moment, span_in_words, until};
 use crate::clock::Timestamp;
@@ -13,9 +14,9 @@ use crate::policy::decision::Reason;
 
 /// Pages must stay small enough to pass through a proxy's limit on answers: beyond this many, a list says
 /// how many more there are.
-const SHOWN: usize = 16;
+pub(super) const SHOWN: usize = 16;
 /// Longer values are cut on display; identity claims have no limit of their own on their width.
-const LONGEST: usize = 80;
+pub(super) const LONGEST: usize = 80;
 
 /// A page to be rendered.
 #[derive(Debug)]
@@ -26,6 +27,12 @@ pub enum Page<'a> {
     Account(Account<'a>),
     /// Confirm signing out of every session.
     SignOutEverywhere(SignOutEverywhere<'a>),
+    /// Make an API token.
+    NewToken(NewTokenForm<'a>),
+    /// Here it is, this once.
+    TokenMade(TokenMade<'a>),
+    /// Confirm revoking one.
+    RevokeToken(RevokeToken<'a>),
     /// Known, but not allowed.
     Forbidden(Forbidden<'a>),
     /// Something went wrong.
@@ -121,6 +128,8 @@ pub struct Account<'a> {
     pub now: Timestamp,
     /// Live sessions, newest first.
     pub sessions: Vec<Session<'a>>,
+    /// Their API tokens; `None` where there are none and none may be made.
+    pub own: Option<OwnTokens<'a>>,
     /// For the forms.
     pub csrf: &'a str,
     /// One sentence about what was just done ("That session was signed out.").
@@ -223,9 +232,16 @@ impl Page<'_> {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Forbidden(_) => 403,
+            Self::NewToken(form) if !form.faults.is_empty() => 400,
             Self::Problem(problem) => problem.kind.status(),
             _ => 200,
         }
+    }
+
+    /// Whether it loads the script of the copy buttons.
+    #[must_use]
+    pub const fn has_script(&self) -> bool {
+        matches!(self, Self::TokenMade(_))
     }
 
     /// Its template.
@@ -234,6 +250,9 @@ impl Page<'_> {
             Self::Choose(_) => "choose.html",
             Self::Account(_) => "account.html",
             Self::SignOutEverywhere(_) => "sign-out-everywhere.html",
+            Self::NewToken(_) => "token-new.html",
+            Self::TokenMade(_) => "token-made.html",
+            Self::RevokeToken(_) => "token-revoke.html",
             Self::Forbidden(_) => "forbidden.html",
             Self::Problem(_) => "problem.html",
             Self::SignOut(_) => "sign-out.html",
@@ -250,6 +269,9 @@ impl Page<'_> {
                 let count = count(u64::try_from(page.count).unwrap_or(u64::MAX), "session");
                 context! { who => clip(page.who, LONGEST), count, csrf => page.csrf }
             }
+            Self::NewToken(page) => page.value(),
+            Self::TokenMade(page) => page.value(),
+            Self::RevokeToken(page) => page.value(),
             Self::Forbidden(page) => page.value(),
             Self::Problem(page) => page.value(),
             Self::SignOut(page) => context! { who => clip(page.who, LONGEST), csrf => page.csrf },
@@ -301,6 +323,7 @@ impl Account<'_> {
             more_sessions => self.sessions.len().saturating_sub(SHOWN),
             others => self.sessions.iter().any(|session| !session.current),
             sessions,
+            own => self.own.as_ref().map(OwnTokens::value),
             csrf => self.csrf,
             note => self.note.map(|note| clip(note, 300)),
         }

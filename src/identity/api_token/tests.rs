@@ -20,7 +20,7 @@ fn peppers() -> Peppers {
 }
 
 fn new(asked: &Asked, owner: Option<&Owner>, max_ttl: Option<u64>) -> Result<NewToken, Vec<FieldFault>> {
-    NewToken::new(asked, owner, &rules(max_ttl), crate::policy::is_role)
+    NewToken::new(asked, owner, &rules(max_ttl), |role| role != "public" && !role.contains(','))
 }
 
 fn faults(asked: &Asked, owner: Option<&Owner>, max_ttl: Option<u64>) -> Vec<&'static str> {

@@ -11,7 +11,8 @@ pub enum Ambiguity {
     EncodedSlash,
     /// `\` or `%5C`.
     Backslash,
-    /// `.` or `..` as a segment, plain, encoded or before a `;`, `?` or `#`.
+    /// Nothing but dots as a segment (`.`, `..`, and what somebody takes for them), plain, encoded or before a
+    /// `;`, `?` or `#`.
     DotSegment,
     /// An empty segment.
     DoubleSlash,
@@ -84,7 +85,7 @@ fn is_plain(raw: &str) -> bool {
     })
 }
 
-/// The readings of services that strip `;`-parameters (servlet containers), or decode and then cut at `?` or
+/// The readings of services that strip `;`-parameters (servlet containers), or decode and then cut at `;`, `?` or
 /// `#`. Rule paths hold none of these characters, so a rule met both with and without the parameters of all
 /// segments is also met with those of some.
 pub(super) fn other_readings(path: &str) -> Vec<String> {
@@ -94,6 +95,9 @@ pub(super) fn other_readings(path: &str) -> Vec<String> {
         readings.push(cut.to_owned());
         readings.push(without_parameters(cut));
     }
+    // Some take a `;` for the end of the path (Apache Shiro, CVE-2020-11989).
+    let first = path.split([';', '?', '#']).next().unwrap_or(path);
+    readings.push(first.to_owned());
     readings
 }
 
@@ -153,7 +157,8 @@ fn check(path: &str) -> Option<Ambiguity> {
         if segment.contains('\\') {
             return Some(Ambiguity::Backslash);
         }
-        if is_dots(segment.split([';', '?', '#']).next().unwrap_or_default()) {
+        // What looks like a slash parts segments for some; so does what ends one.
+        if segment.split([';', '?', '#']).next().unwrap_or_default().split(LIKE_A_SLASH).any(is_dots) {
             return Some(Ambiguity::DotSegment);
         }
         let last = segments.peek().is_none();
@@ -164,8 +169,14 @@ fn check(path: &str) -> Option<Ambiguity> {
     None
 }
 
+/// Letters that Unicode's compatibility mapping (NFKC) or a Windows code page turns into `/` or `\`.
+const LIKE_A_SLASH: [char; 5] = ['\u{ff0f}', '\u{ff3c}', '\u{2215}', '\u{2044}', '\u{fe68}'];
+
+/// Nothing but dots, or what is mapped to dots in the same way. Blanks beside them, and dots beyond two, are cut
+/// off by Windows. No service names anything like that.
 fn is_dots(segment: &str) -> bool {
-    matches!(segment, "." | "..")
+    let dot = |c: char| matches!(c, '.' | '\u{ff0e}' | '\u{2024}' | '\u{2025}' | '\u{2026}' | '\u{fe52}');
+    segment.contains(dot) && segment.chars().all(|c| dot(c) || c.is_whitespace())
 }
 
 /// How much of an ambiguous raw path is certain: the plain segments before the first one that is not, or
@@ -208,8 +219,8 @@ fn may_climb(raw: &str) -> bool {
             let Ok(path) = std::str::from_utf8(&bytes) else { return true };
             return path.chars().any(char::is_control)
                 || path
-                    .split(['/', '\\', ';', '?', '#'])
-                    .any(|part| part.contains('.') && part.bytes().all(|byte| matches!(byte, b'.' | b' ')));
+                    .split(|c| matches!(c, '/' | '\\' | ';' | '?' | '#') || LIKE_A_SLASH.contains(&c))
+                    .any(is_dots);
         }
     }
     true

@@ -32,6 +32,25 @@ fn dot_segments_in_every_spelling() {
         "/public/..%3f/admin",
         "/public%23/../../admin",
         "/..",
+        "/public/%2e%2e;/admin",
+        "/public/%2e%2e%3b/admin",
+        "/public/x;/%2e%2e/admin",
+        // Windows cuts blanks and dots off the end of a name.
+        "/public/..%20/admin",
+        "/public/%20../admin",
+        "/public/.%20./admin",
+        "/public/..%C2%A0/admin",
+        "/public/.../admin",
+        // Fullwidth and one-dot, two-dot and three-dot leaders (NFKC).
+        "/public/%EF%BC%8E%EF%BC%8E/admin",
+        "/public/.%E2%80%A4/admin",
+        "/public/%E2%80%A5/admin",
+        "/public/%EF%B9%92%EF%B9%92/admin",
+        "/public/..%EF%BC%8Fadmin",
+        "/public/x%EF%BC%8F..%EF%BC%8Fadmin",
+        "/public/..%EF%BC%BCadmin",
+        "/public/..%E2%88%95admin",
+        "/public/..%E2%81%84admin",
     ] {
         assert_eq!(ambiguity(uri), Some(Ambiguity::DotSegment), "{uri}");
     }
@@ -54,6 +73,10 @@ fn separators_in_every_spelling() {
         ("//app.example.test/public/x", DoubleSlash),
         ("/admin//", DoubleSlash),
         ("/a/;x/b", DoubleSlash),
+        ("/;/admin", DoubleSlash),
+        ("/%3b/admin", DoubleSlash),
+        ("/%3Bx/admin", DoubleSlash),
+        ("/public/;%2e%2e/admin", DoubleSlash),
     ] {
         assert_eq!(ambiguity(uri), Some(why), "{uri}");
     }
@@ -75,7 +98,20 @@ fn encodings_that_do_not_end() {
         ("/a%0d%0ab", Control),
         ("/a%7f", Control),
         ("/a%c2%85", Control),
+        ("/%25%32%65%25%32%65/admin", DoubleEncoding),
+        ("/public/%25%35%63..", DoubleEncoding),
+        ("/%%32%65/admin", BadEscape),
+        ("/%2%65/admin", BadEscape),
         ("/%c0%ae%c0%ae/admin", InvalidUtf8),
+        // A slash in two, three, four and five bytes; half a surrogate pair; CESU-8; UTF-16.
+        ("/public%c0%afadmin", InvalidUtf8),
+        ("/public%e0%80%afadmin", InvalidUtf8),
+        ("/public%f0%80%80%afadmin", InvalidUtf8),
+        ("/public%f8%80%80%80%afadmin", InvalidUtf8),
+        ("/public%c1%9cadmin", InvalidUtf8),
+        ("/%ed%a0%80", InvalidUtf8),
+        ("/%ed%a0%bd%ed%b8%80", InvalidUtf8),
+        ("/%fe%ff", InvalidUtf8),
         ("/%ff", InvalidUtf8),
     ] {
         assert_eq!(ambiguity(uri), Some(why), "{uri}");
@@ -94,6 +130,10 @@ fn ordinary_paths_have_one_reading() {
         ("/%61dmin/x", "/admin/x"),
         ("/adm%69n/x", "/admin/x"),
         ("/%41DMIN/x", "/ADMIN/x"),
+        ("/wiki/AC%EF%BC%8FDC", "/wiki/AC／DC"),
+        ("/wiki/%E2%80%A6so", "/wiki/…so"),
+        ("/compare/v1...v2", "/compare/v1...v2"),
+        ("/a/x;%2e%2e", "/a/x;.."),
         ("/admin/", "/admin/"),
         ("/admin?", "/admin"),
         ("/100%25", "/100%"),
@@ -172,6 +212,7 @@ fn hosts_have_one_spelling() {
         ("[::1]", "[::1]"),
         ("[0:0:0:0:0:0:0:1]", "[::1]"),
         ("[2001:DB8::A]", "[2001:db8::a]"),
+        ("127.0.0.1.", "127.0.0.1"),
     ] {
         assert_eq!(host(text).as_deref(), Some(canonical), "{text}");
     }
@@ -202,6 +243,23 @@ fn hosts_have_one_spelling() {
         "app.123",
         "[::1",
         "[fe80::1%25eth0]",
+        "[fe80::1%eth0]",
+        "[::1].",
+        "[::1]]",
+        "[[::1]",
+        "[127.0.0.1]",
+        "[v1.x]",
+        "ａpp.example.test",
+        "app．example.test",
+        "%61pp.example.test",
+        "app.example.test%00",
+        "app%2eexample.test",
+        "xn--pp-wia\u{0}.example",
+        "xn--a\u{ff0e}b.example",
+        "127.0.0.0x1",
+        "0177.0.0.1",
+        "1.2.3.4.5",
+        "127.0.0.1..",
         "::1",
         "[]",
         "*.example.test",
@@ -225,6 +283,8 @@ fn ports_are_plain_numbers() {
     assert!(port("app.example.test:443:443").is_err());
     assert!(port("[::1]x:80").is_err());
     assert!(port(":80").is_err());
+    assert!(port("app.example.test:443.").is_err());
+    assert_eq!(Host::parse_with_port(b"A.test.:8443"), Ok((Host::parse(b"a.test").unwrap(), Some(8443))));
 }
 
 #[test]
@@ -288,6 +348,18 @@ proptest! {
             let again = get(&encode(once.path())).unwrap();
             prop_assert_eq!(again.ambiguity(), None);
             prop_assert_eq!(again.path(), once.path());
+        }
+    }
+
+    /// Of a whole request: what is rendered is read as what it was.
+    #[test]
+    fn a_target_is_read_once_and_for_all(
+        host in "[aA1][a-zB.]{0,8}[a-z]\\.?(:[1-9][0-9]{0,3})?|\\[[0-9a-f:]{2,9}\\](:443)?",
+        uri in "/([a-c./;%?~]|%2[5eEfF]|%C3%A9){0,12}",
+        scheme in "https?|wss?|HTTPS",
+    ) {
+        if let Ok(once) = Target::parse(b"GET", scheme.as_bytes(), host.as_bytes(), uri.as_bytes()) {
+            prop_assert_eq!(Target::of_url("GET", &once.url()), Ok(once));
         }
     }
 

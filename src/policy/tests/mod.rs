@@ -3,6 +3,7 @@
 
 mod faults;
 mod laws;
+mod openapi;
 mod outcomes;
 mod people;
 mod reload;

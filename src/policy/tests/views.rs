@@ -7,13 +7,30 @@ fn explain(yaml: &str, who: &str, request: &str) -> String {
     as_caller(&policy, who, |caller| policy.explain(&target(request), caller)).to_string()
 }
 
+const DEMO: &str = include_str!("../../../deployment/demo/policy.yaml");
+const COMPOSE: &str = include_str!("../../../deployment/traefik-compose/doorward/policy.yaml");
+
+const KEYCLOAK: &str = include_str!("../../../deployment/keycloak/role_mapping.yaml");
+
+/// The full form as docs/policy.md shows it.
+fn documented() -> String {
+    let page = include_str!("../../../docs/policy.md");
+    let block = page.split("```yaml\n").find(|block| block.starts_with("version: 1"));
+    block.and_then(|block| block.split("```").next()).unwrap().to_owned()
+}
+
 #[test]
 fn the_access_tables_of_the_sample_policies() {
     insta::with_settings!({ snapshot_path => "../../../tests/fixtures/policy/tables", prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("short", policy(SHORT).table());
-        insta::assert_snapshot!("full", policy(FULL).table());
-        insta::assert_snapshot!("hosts", policy(HOSTS).table());
+        insta::assert_snapshot!("short", policy(SHORT).table().to_string());
+        insta::assert_snapshot!("full", policy(FULL).table().to_string());
+        insta::assert_snapshot!("demo", policy(DEMO).table().to_string());
+        insta::assert_snapshot!("compose", policy(COMPOSE).table().to_string());
+        insta::assert_snapshot!("docs", policy(&documented()).table().to_string());
+        insta::assert_snapshot!("hosts", policy(HOSTS).table().to_string());
     });
+    // The same people may the same with the one for Keycloak.
+    assert_eq!(policy(KEYCLOAK).table().to_string(), policy(SHORT).table().to_string());
 }
 
 #[test]

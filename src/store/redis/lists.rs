@@ -15,8 +15,8 @@ use crate::clock::Timestamp;
 
 static PAGE: Script = Script::new(&[LIB, include_str!("lua/page.lua")]);
 
-/// Entries looked at in one go: about two milliseconds of Redis.
-const PART: i64 = 1000;
+/// Entries looked at in one go: a millisecond or two of Redis.
+const PART: i64 = 500;
 /// How long a search may take in all.
 const SEARCH: std::time::Duration = std::time::Duration::from_secs(10);
 /// Where a list ends for everybody.

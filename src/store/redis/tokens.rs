@@ -61,7 +61,6 @@ struct Entry {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
-    text: String,
 }
 
 impl RedisStore {
@@ -250,7 +249,6 @@ impl RedisStore {
         let entry = Entry {
             name: token.name.as_ref().map(|name| name.to_ascii_lowercase()),
             owner: token.owner.clone(),
-            text,
         };
         let entry = serde_json::to_string(&entry)
             .map_err(|_| StoreError::Corrupt("a token that cannot be listed".into()))?;
@@ -261,7 +259,8 @@ impl RedisStore {
             .arg(token.digest.to_string())
             .arg(entry)
             .arg(age)
-            .arg(end(token.expires_at));
+            .arg(end(token.expires_at))
+            .arg(text);
         self.link.call::<i64>(&call).await?;
         Ok(())
     }

@@ -174,3 +174,17 @@ pub(super) async fn never_more_than_the_limit_however_many_ask(backend: &dyn Bac
     }
     assert_eq!(asking.join_all().await.into_iter().sum::<u32>(), 10);
 }
+
+pub(super) async fn looking_at_a_window_takes_nothing(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let limit = Limit { max: 3, window: Duration::from_secs(60) };
+    for taken in 0..3 {
+        for _ in 0..5 {
+            let looked = store.take("a", limit, 0, NOW).await.unwrap();
+            assert_eq!((looked.granted, looked.left, looked.again_in), (0, 3 - taken, Duration::ZERO));
+        }
+        assert_eq!(store.take("a", limit, 1, NOW).await.unwrap().granted, 1);
+    }
+    let full = store.take("a", limit, 0, NOW).await.unwrap();
+    assert!((full.granted, full.left) == (0, 0) && full.again_in > Duration::ZERO, "{full:?}");
+}

@@ -542,6 +542,6 @@ async fn what_ends_leaves_nothing_behind() {
     store.revoke_token(&digest(1)).await.unwrap();
     let mut names: Vec<String> = server.redis.by_hand(&["KEYS", "*"]);
     names.sort_unstable();
-    let left = ["alive", "ring", "user:ada", "users:email", "users:seen"];
+    let left = ["alive", "ring", "user:ada", "users:email", "users:seen", "users:text"];
     assert_eq!(names, left.map(|name| format!("{{doorward}}:{name}")));
 }

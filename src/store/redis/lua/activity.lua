@@ -10,7 +10,7 @@ for _, line in ipairs(lines) do
     local read, a = pcall(cjson.decode, line)
     if read and type(a) == 'table' and is(a[2], ARGV[6]) and is(a[3], ARGV[7]) and is(a[5], ARGV[8]) then
         local who, text = type(a[4]) == 'string' and a[4], type(a[6]) == 'string' and a[6]
-        if needle == '' or holds(who, needle) or holds(text, needle) then
+        if needle == '' or holds(who and string.lower(who), needle) or holds(text and string.lower(text), needle) then
             if matched >= offset and matched < offset + limit then found[#found + 1] = line end
             matched = matched + 1
         end

@@ -39,12 +39,14 @@ local function end_session(ns, id)
     if s[2] and s[4] then redis.call('SREM', ns .. 'sessions:sid:' .. pair(s[2], s[4]), id) end
     local listed = redis.call('ZREM', ns .. 'sessions:new', id)
     redis.call('ZREM', ns .. 'sessions:end', id)
+    redis.call('HDEL', ns .. 'sessions:owner', id)
+    redis.call('HDEL', ns .. 'sessions:text', id)
     local there = redis.call('DEL', key)
     if there + listed > 0 then tell(ns, 'session', id) end
     return there
 end
 
--- Whether a text holds a needle, which is in lower case; ASCII letters in either case.
+-- Whether a text holds a needle, both in lower case (ASCII letters).
 local function holds(text, needle)
-    return text and string.find(string.lower(text), needle, 1, true) ~= nil
+    return text and string.find(text, needle, 1, true) ~= nil
 end

@@ -2,14 +2,15 @@
 -- ended and hold the needle. Every member ends with its digest.
 local ns, from, count, needle, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local members = redis.call('ZRANGE', KEYS[1], from, from + count - 1)
-local found = {}
-for _, m in ipairs(members) do
-    local digest = string.sub(m, -64)
-    local ends = tonumber(redis.call('ZSCORE', ns .. 'tokens:end', digest) or nil)
-    if not ends or ends > now then
-        local entry = redis.call('HGET', ns .. 'tokens:entry', digest)
-        local hit = needle == '' or holds(digest, needle)
-        if hit or entry and holds(cjson.decode(entry).text, needle) then found[#found + 1] = m end
+local found, digests = {}, {}
+if #members == 0 then return { 0, found } end
+for at, m in ipairs(members) do digests[at] = string.sub(m, -64) end
+local ends = redis.call('ZMSCORE', ns .. 'tokens:end', unpack(digests))
+local texts = redis.call('HMGET', ns .. 'tokens:text', unpack(digests))
+for at, m in ipairs(members) do
+    local over = tonumber(ends[at])
+    if (not over or over > now) and (holds(texts[at], needle) or holds(digests[at], needle)) then
+        found[#found + 1] = m
     end
 end
 return { #members, found }

@@ -2,10 +2,10 @@
 -- looked at, and which hold the needle.
 local ns, from, count, needle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local members = redis.call('ZRANGE', KEYS[1], from, from + count - 1)
-local found = {}
-for _, m in ipairs(members) do
-    local id = ARGV[5] == '1' and id_of(m) or m
-    local u = fields(ns .. 'user:' .. id, 'email', 'name')
-    if holds(id, needle) or holds(u[1], needle) or holds(u[2], needle) then found[#found + 1] = m end
+local found, ids = {}, {}
+if #members == 0 then return { 0, found } end
+for at, m in ipairs(members) do ids[at] = ARGV[5] == '1' and id_of(m) or m end
+for at, text in ipairs(redis.call('HMGET', ns .. 'users:text', unpack(ids))) do
+    if holds(text, needle) then found[#found + 1] = members[at] end
 end
 return { #members, found }

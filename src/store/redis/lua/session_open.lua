@@ -11,4 +11,7 @@ redis.call('SADD', ns .. 'sessions:subject:' .. pair(s[1], s[2]), id)
 if s[3] then redis.call('SADD', ns .. 'sessions:sid:' .. pair(s[1], s[3]), id) end
 redis.call('ZADD', ns .. 'sessions:new', '-' .. begins, id)
 redis.call('ZADD', ns .. 'sessions:end', ends, id)
+redis.call('HSET', ns .. 'sessions:owner', id, user)
+local address = redis.call('HGET', key, 'address')
+redis.call('HSET', ns .. 'sessions:text', id, string.lower(user .. '\n' .. s[1] .. '\n' .. (address or '')))
 return 1

@@ -17,6 +17,8 @@ local email = redis.call('HGET', key, 'email')
 if expected ~= '' and old[2] ~= email then redis.call('ZREM', ns .. 'users:email', member(old[2], id)) end
 redis.call('ZADD', ns .. 'users:email', 0, member(email, id))
 redis.call('ZADD', ns .. 'users:seen', '-' .. seen, id)
+local name = redis.call('HGET', key, 'name')
+redis.call('HSET', ns .. 'users:text', id, string.lower((email or '') .. '\n' .. (name or '') .. '\n' .. id))
 if say == '1' then tell(ns, 'user', id) end
 if ends == '1' then
     for _, session in ipairs(redis.call('SMEMBERS', ns .. 'sessions:user:' .. id)) do end_session(ns, session) end
