@@ -48,6 +48,7 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
             such as `https://auth.example.com`";
         table.fault("external_url", message, faults);
     }
+    let session = session(&section("session"), server.external_url.as_ref(), faults);
     let store = store::store(&section("store"), &data_dir, faults, &mut warnings);
     let token_table = section("tokens");
     if store.is_redis() && token_table.written("pepper").or(token_table.written("pepper_file")).is_none() {
@@ -56,7 +57,7 @@ pub(super) fn config(mut raw: Raw, faults: &mut Faults) -> Config {
         token_table.fault("pepper", message, faults);
     }
     Config {
-        session: session(&section("session"), server.external_url.as_ref(), faults),
+        session,
         server,
         ops: ops(&section("ops"), faults),
         login: login(&section("login"), faults),
