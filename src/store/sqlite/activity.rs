@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use super::super::Result;
 use super::super::activity::{Activity, ActivityFilter};
 use super::super::page::{Page, Slice};
+use super::search::containing;
 use crate::clock::Timestamp;
 
 /// Lines kept.
@@ -42,9 +43,9 @@ pub(super) fn page(c: &Connection, filter: &ActivityFilter, slice: Slice) -> Res
         }
     }
     if !filter.search.is_empty() {
-        with.push(filter.search.to_ascii_lowercase().into());
+        with.push(containing(&filter.search).into());
         let n = with.len();
-        conditions.push(format!("(instr(lower(who), ?{n}) OR instr(lower(line), ?{n}))"));
+        conditions.push(format!(r"(who LIKE ?{n} ESCAPE '\' OR line LIKE ?{n} ESCAPE '\')"));
     }
     let condition = conditions.join(" AND ");
     let total: i64 = c

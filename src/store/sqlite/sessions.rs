@@ -4,6 +4,7 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::super::page::{Page, Slice};
 use super::super::{Result, SessionId, SessionRecord, StoreError};
+use super::search::containing;
 use crate::clock::Timestamp;
 
 const COLUMNS: &str = "id, user_id, provider, subject, provider_sid, created_at, last_seen_at, expires_at,
@@ -73,10 +74,10 @@ pub(super) fn page(
     let found = if search.is_empty() {
         "?2 = ''"
     } else {
-        "(instr(lower(user_id), lower(?2)) OR instr(lower(provider), lower(?2))
-          OR instr(lower(address), lower(?2))
-          OR user_id IN (SELECT id FROM users WHERE instr(lower(email), lower(?2))))"
+        r"(user_id LIKE ?2 ESCAPE '\' OR provider LIKE ?2 ESCAPE '\' OR address LIKE ?2 ESCAPE '\'
+           OR user_id IN (SELECT id FROM users WHERE email LIKE ?2 ESCAPE '\'))"
     };
+    let search = if search.is_empty() { String::new() } else { containing(search) };
     let total: i64 = c
         .prepare_cached(&format!("SELECT count(*) FROM sessions WHERE expires_at > ?1 AND {found}"))?
         .query_row(params![now.millis(), search], |row| row.get(0))?;
