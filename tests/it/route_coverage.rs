@@ -61,7 +61,13 @@ const TABLE: &[Row] = &[
     row("/auth/nginx/refusal", "/auth/nginx/refusal", ALL, [302, 503, 403], 0),
     // The method asked about is the request's own.
     row("/auth/envoy/{asked:.*}", "/auth/envoy/x", READ, [302, 200, 403], 0),
-    row("/auth/envoy/{asked:.*}", "/auth/envoy/x", &["POST", "PUT", "DELETE", "OPTIONS"], [401, 200, 403], 0),
+    row(
+        "/auth/envoy/{asked:.*}",
+        "/auth/envoy/x",
+        &["POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        [401, 200, 403],
+        0,
+    ),
     row("/authenticate", "/authenticate", &["GET", "HEAD", "POST"], [401, 200, 403], 405),
     row("/authorize", "/authorize", POST, [400, 400, 403], 405),
     row("/access/v1/evaluation", "/access/v1/evaluation", POST, [400, 400, 403], 405),

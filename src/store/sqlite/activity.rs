@@ -43,9 +43,9 @@ pub(super) fn page(c: &Connection, filter: &ActivityFilter, slice: Slice) -> Res
         }
     }
     if !filter.search.is_empty() {
-        with.push(containing(&filter.search).into());
-        let n = with.len();
-        conditions.push(format!(r"(who LIKE ?{n} ESCAPE '\' OR line LIKE ?{n} ESCAPE '\')"));
+        let (found, value) = containing(&filter.search, &["who", "line"], with.len() + 1);
+        with.push(value.into());
+        conditions.push(found);
     }
     let condition = conditions.join(" AND ");
     let total: i64 = c

@@ -71,13 +71,13 @@ pub(super) fn page(
     slice: Slice,
     now: Timestamp,
 ) -> Result<Page<SessionRecord>> {
-    let found = if search.is_empty() {
-        "?2 = ''"
+    let (found, search) = if search.is_empty() {
+        ("?2 = ''".to_owned(), String::new())
     } else {
-        r"(user_id LIKE ?2 ESCAPE '\' OR provider LIKE ?2 ESCAPE '\' OR address LIKE ?2 ESCAPE '\'
-           OR user_id IN (SELECT id FROM users WHERE email LIKE ?2 ESCAPE '\'))"
+        let (own, value) = containing(search, &["user_id", "provider", "address"], 2);
+        let (theirs, _) = containing(search, &["email"], 2);
+        (format!("({own} OR user_id IN (SELECT id FROM users WHERE {theirs}))"), value)
     };
-    let search = if search.is_empty() { String::new() } else { containing(search) };
     let total: i64 = c
         .prepare_cached(&format!("SELECT count(*) FROM sessions WHERE expires_at > ?1 AND {found}"))?
         .query_row(params![now.millis(), search], |row| row.get(0))?;

@@ -94,12 +94,10 @@ pub(super) fn page(
         condition += &format!(" AND owner = ?{}", with.len());
     }
     if !filter.search.is_empty() {
-        with.push(containing(&filter.search).into());
-        let n = with.len();
-        let any = ["name", "email", "comment", "hosts", "digest", "coalesce(id, '')"]
-            .map(|column| format!(r"{column} LIKE ?{n} ESCAPE '\'"))
-            .join(" OR ");
-        condition += &format!(" AND ({any})");
+        let columns = ["name", "email", "comment", "hosts", "digest", "id"];
+        let (found, value) = containing(&filter.search, &columns, with.len() + 1);
+        with.push(value.into());
+        condition += &format!(" AND {found}");
     }
     let total: i64 = c
         .prepare_cached(&format!("SELECT count(*) FROM tokens WHERE {condition}"))?

@@ -57,20 +57,17 @@ pub(super) fn page(c: &Connection, search: &str, order: UserOrder, slice: Slice)
         UserOrder::LastSeen => "last_seen DESC, id",
     };
     // Without a search the pages come from the order's index.
-    let condition = if search.is_empty() {
-        "?1 = ''"
-    } else {
-        r"id LIKE ?1 ESCAPE '\' OR email LIKE ?1 ESCAPE '\' OR name LIKE ?1 ESCAPE '\'"
+    let (condition, value) = match search {
+        "" => ("?1 = ''".to_owned(), String::new()),
+        _ => containing(search, &["id", "email", "name"], 1),
     };
-    let pattern = if search.is_empty() { String::new() } else { containing(search) };
     let total: i64 = c
         .prepare_cached(&format!("SELECT count(*) FROM users WHERE {condition}"))?
-        .query_row([&pattern], |row| row.get(0))?;
+        .query_row([&value], |row| row.get(0))?;
     let mut query =
         c.prepare_cached(&format!("{SELECT} WHERE {condition} ORDER BY {order} LIMIT ?2 OFFSET ?3"))?;
     let offset = i64::try_from(slice.offset).unwrap_or(i64::MAX);
-    let items =
-        query.query_and_then(params![pattern, slice.limit, offset], record)?.collect::<Result<_>>()?;
+    let items = query.query_and_then(params![value, slice.limit, offset], record)?.collect::<Result<_>>()?;
     Ok(Page { items, total: total.unsigned_abs() })
 }
 
