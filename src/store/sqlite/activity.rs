@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use super::super::Result;
 use super::super::activity::{Activity, ActivityFilter};
 use super::super::page::{Page, Slice};
+use super::search::containing;
 use crate::clock::Timestamp;
 
 /// Lines kept.
@@ -42,9 +43,9 @@ pub(super) fn page(c: &Connection, filter: &ActivityFilter, slice: Slice) -> Res
         }
     }
     if !filter.search.is_empty() {
-        with.push(filter.search.to_ascii_lowercase().into());
-        let n = with.len();
-        conditions.push(format!("(instr(lower(who), ?{n}) OR instr(lower(line), ?{n}))"));
+        let (found, value) = containing(&filter.search, &["who", "line"], with.len() + 1);
+        with.push(value.into());
+        conditions.push(found);
     }
     let condition = conditions.join(" AND ");
     let total: i64 = c

@@ -9,6 +9,7 @@ mod activity;
 mod feed;
 mod once;
 mod schema;
+mod search;
 mod sessions;
 mod tokens;
 mod users;

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::super::page::{Page, Slice};
 use super::super::{Result, SessionId, SessionRecord, StoreError};
+use super::search::containing;
 use crate::clock::Timestamp;
 
 const COLUMNS: &str = "id, user_id, provider, subject, provider_sid, created_at, last_seen_at, expires_at,
@@ -70,12 +71,12 @@ pub(super) fn page(
     slice: Slice,
     now: Timestamp,
 ) -> Result<Page<SessionRecord>> {
-    let found = if search.is_empty() {
-        "?2 = ''"
+    let (found, search) = if search.is_empty() {
+        ("?2 = ''".to_owned(), String::new())
     } else {
-        "(instr(lower(user_id), lower(?2)) OR instr(lower(provider), lower(?2))
-          OR instr(lower(address), lower(?2))
-          OR user_id IN (SELECT id FROM users WHERE instr(lower(email), lower(?2))))"
+        let (own, value) = containing(search, &["user_id", "provider", "address"], 2);
+        let (theirs, _) = containing(search, &["email"], 2);
+        (format!("({own} OR user_id IN (SELECT id FROM users WHERE {theirs}))"), value)
     };
     let total: i64 = c
         .prepare_cached(&format!("SELECT count(*) FROM sessions WHERE expires_at > ?1 AND {found}"))?

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use super::super::page::{Page, Slice};
 use super::super::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord};
 use super::super::{Result, StoreError};
+use super::search::containing;
 use crate::clock::Timestamp;
 
 const COLUMNS: &str = "digest, name, email, comment, hosts, roles, scopes, owner, vested, rate, created_at, \
@@ -75,7 +76,6 @@ pub(super) fn one(c: &Connection, digest: &TokenDigest, now: Timestamp) -> Resul
     rows.next()?.map(record).transpose()
 }
 
-/// `instr`, not `LIKE`: nothing in the search is a wildcard.
 pub(super) fn page(
     c: &Connection,
     filter: &TokenFilter,
@@ -94,12 +94,10 @@ pub(super) fn page(
         condition += &format!(" AND owner = ?{}", with.len());
     }
     if !filter.search.is_empty() {
-        with.push(filter.search.to_ascii_lowercase().into());
-        let n = with.len();
-        let any = ["name", "email", "comment", "hosts", "digest", "coalesce(id, '')"]
-            .map(|column| format!("instr(lower({column}), ?{n})"))
-            .join(" OR ");
-        condition += &format!(" AND ({any})");
+        let columns = ["name", "email", "comment", "hosts", "digest", "id"];
+        let (found, value) = containing(&filter.search, &columns, with.len() + 1);
+        with.push(value.into());
+        condition += &format!(" AND {found}");
     }
     let total: i64 = c
         .prepare_cached(&format!("SELECT count(*) FROM tokens WHERE {condition}"))?

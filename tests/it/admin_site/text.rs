@@ -54,7 +54,7 @@ async fn seed_hostile(desk: &Desk) {
             logout_hint: None,
         };
         state.store.open_session(&session).await.unwrap();
-        let owner = (n % 2 == 0).then(|| id.clone());
+        let owner = n.is_multiple_of(2).then(|| id.clone());
         let record = TokenRecord {
             email: Some((*evil).into()),
             comment: Some((*evil).into()),

@@ -12,7 +12,7 @@ pub(super) async fn show(site: &Site<'_>) -> Answer {
     let all = description(base);
     let own = site.visit.state.login.page("/api/v1");
     let page = context! {
-        version => text(&all["info"], "version"),
+        version => all.get("info").map_or("", |info| text(info, "version")),
         url => own.unwrap_or_else(|| format!("{base}/api/v1")),
         json => format!("{base}/api/v1/openapi.json"),
         groups => groups(&all),
