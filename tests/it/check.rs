@@ -113,6 +113,7 @@ fn programs_read_the_same_as_json() {
         json!({
             "host": "*.labs64.io", "methods": [], "path": "/api/v1/auditflow/**", "shadow": false,
             "rule": { "id": "auditflow", "file": "policy.yaml", "line": 15 },
+            "needs": "the role auditflow-role",
             "access": { "anonymous": "login", "signed in": "no", "admin-role": "no", "auditflow-role": "yes", "staff": "no" },
         })
     );
