@@ -1,7 +1,8 @@
 //! What a search is to SQLite: whether a column contains it, ASCII letters in either case, nothing a wildcard.
 //!
 //! By `LIKE`, which is five times as fast over long lists as `instr(lower(…))`, which copies every value. For what
-//! `LIKE` cannot be asked, by that.
+//! `LIKE` cannot be asked, by that. It does not see what stands behind a NUL in a value; nothing that is let into the
+//! store by the gateway has one.
 
 /// Longer patterns are an error to SQLite (`SQLITE_MAX_LIKE_PATTERN_LENGTH`).
 const LONGEST: usize = 20_000;

@@ -45,7 +45,7 @@ pub(super) fn whole(n: u8) -> TokenRecord {
     TokenRecord {
         name: Some("Backup 'n \"more\" <b>".into()),
         email: Some("ops@example.com".into()),
-        comment: Some("line\r\n\u{0}\u{202E}*{tag}".into()),
+        comment: Some("line\r\n\u{202E}*{tag}\u{0}".into()),
         hosts: texts(&["*.example.com", "*"]),
         roles: texts(&["reader", "writer"]),
         scopes: texts(&["admin", "authorize"]),
