@@ -53,7 +53,7 @@ fetch() {
 doorward_with() {
   local name=$1 port=$2; shift 2
   mkdir "$DATA/$name"
-  env -i DOORWARD_DATA_DIR="$DATA/$name" DOORWARD_SERVER_LISTEN="127.0.0.1:$port" DOORWARD_OPS_LISTEN=none "$@" \
+  env -i DOORWARD_DATA_DIR="$DATA/$name" DOORWARD_SERVER_LISTEN="127.0.0.1:$port" DOORWARD_OPS_LISTEN=none DOORWARD_RATE_LIMIT_FAILURES=0 "$@" \
     "$DOORWARD" serve >"$LOGS/keycloak-$name.audit" 2>"$LOGS/keycloak-$name.log" &
   pids+=($!)
 }
