@@ -122,16 +122,18 @@ pub(super) fn run(check: &Check) -> ExitCode {
         Err(faults) if check.json => Report::refused(&faults),
         Err(faults) => return cli::refuse(&faults),
     };
-    if check.json {
-        report.print_json()
-    } else {
-        report.print()
-    }
-    match (report.ok, report.bad_configuration) {
+    let status = match (report.ok, report.bad_configuration) {
         (true, _) => ExitCode::SUCCESS,
         (false, false) => ExitCode::FAILURE,
         (false, true) => ExitCode::from(2),
+    };
+    if check.json {
+        return cli::put(&format!("{:#}", serde_json::to_value(&report).unwrap_or_default()), status);
     }
+    let text = report.text();
+    let status = if text.is_empty() { status } else { cli::put(text.trim_end(), status) };
+    report.say_faults();
+    status
 }
 
 impl Report {
@@ -179,16 +181,9 @@ impl Report {
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "the answer of a command")]
-    fn print_json(&self) {
-        println!("{:#}", serde_json::to_value(self).unwrap_or_default());
-    }
-
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer of a command")]
-    fn print(&self) {
-        for warning in &self.warnings {
-            println!("warning: {}", warning.text);
-        }
+    fn text(&self) -> String {
+        let mut lines: Vec<String> =
+            self.warnings.iter().map(|warning| format!("warning: {}", warning.text)).collect();
         let providers =
             if self.providers.is_empty() { "no providers".to_owned() } else { self.providers.join(", ") };
         let file = self.policy.as_ref().map_or_else(
@@ -196,19 +191,24 @@ impl Report {
             |file| format!("policy {file}"),
         );
         if self.ok {
-            println!("the configuration is fine: {providers}; {file}");
+            lines.push(format!("the configuration is fine: {providers}; {file}"));
         }
         if let Some(tests) = self.tests.as_deref().filter(|tests| !tests.is_empty()) {
             let passed = tests.iter().filter(|test| test.passed).count();
-            println!("tests of the policy: {passed} passed, {} failed", tests.len() - passed);
+            lines.push(format!("tests of the policy: {passed} passed, {} failed", tests.len() - passed));
         }
         if let Some(table) = &self.table {
-            println!("\n{}", table.to_string().trim_end());
+            lines.push(format!("\n{}", table.to_string().trim_end()));
         }
         for comparison in self.openapi.iter().filter(|comparison| !comparison.operations.is_empty()) {
-            println!("\n{}, as {} describes it:", comparison.service, comparison.file);
-            println!("{}", comparison.to_string().trim_end());
+            lines.push(format!("\n{}, as {} describes it:", comparison.service, comparison.file));
+            lines.push(comparison.to_string().trim_end().to_owned());
         }
+        lines.join("\n")
+    }
+
+    #[expect(clippy::print_stderr, reason = "the answer of a command")]
+    fn say_faults(&self) {
         if !self.faults.is_empty() {
             let count = self.faults.len();
             eprintln!("doorward: {count} fault{} in the policy", if count == 1 { "" } else { "s" });

@@ -260,9 +260,8 @@ impl Explain {
         self.answer(&explanation, &notes, Some(&recorded))
     }
 
-    #[expect(clippy::print_stdout, reason = "the answer of a command")]
     fn answer(&self, explanation: &Explanation, notes: &[String], recorded: Option<&Recorded>) -> ExitCode {
-        if self.json {
+        let text = if self.json {
             let mut json = serde_json::to_value(explanation).unwrap_or_default();
             if let Some(members) = json.as_object_mut() {
                 members.insert("caller".to_owned(), json!(notes));
@@ -271,15 +270,14 @@ impl Explain {
                     members.insert("differs".to_owned(), json!(recorded.differs_from(explanation)));
                 }
             }
-            println!("{json:#}");
+            format!("{json:#}")
         } else {
             let label = if recorded.is_some() { "then:  " } else { "caller:" };
-            print!("{explanation}");
-            for note in notes {
-                println!("  {label}  {note}");
-            }
-        }
-        if explanation.decision == "allow" { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let notes: Vec<String> = notes.iter().map(|note| format!("  {label}  {note}\n")).collect();
+            format!("{explanation}{}", notes.concat()).trim_end().to_owned()
+        };
+        let status = if explanation.decision == "allow" { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        cli::put(&text, status)
     }
 }
 

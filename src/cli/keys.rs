@@ -6,13 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// Prints a new session key.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 pub(super) fn new() -> ExitCode {
     match session_key() {
-        Ok(key) => {
-            println!("{key}");
-            ExitCode::SUCCESS
-        }
+        Ok(key) => super::put(&key, ExitCode::SUCCESS),
         Err(error) => super::fail(&error),
     }
 }

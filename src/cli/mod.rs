@@ -9,6 +9,7 @@ mod keys;
 mod serve;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -113,10 +114,19 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
 fn openapi() -> ExitCode {
-    println!("{:#}", crate::http::admin::api::openapi::description("/rbac"));
-    ExitCode::SUCCESS
+    put(&format!("{:#}", crate::http::admin::api::openapi::description("/rbac")), ExitCode::SUCCESS)
+}
+
+/// The answer of a command on standard output, and `then` its exit status. `println!` panics where nobody listens;
+/// whoever hung up (`| head`) has read enough.
+fn put(text: &str, then: ExitCode) -> ExitCode {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            fail(&anyhow::Error::new(error).context("the answer could not be written"))
+        }
+        _ => then,
+    }
 }
 
 /// A configuration with faults: all of them, and status 2.

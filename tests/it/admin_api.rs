@@ -698,6 +698,39 @@ async fn the_description_is_what_is_answered() {
     gateway.stop().await;
 }
 
+#[actix_web::test]
+async fn the_description_is_a_page_too() {
+    let gateway = setup().start().await;
+    let ada = signed_in(&gateway, "ada@example.com").await;
+    let page = send(request(&gateway, &ada, "GET", "/").header("accept", "text/html")).await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let text = page.text.replace("&#x2f;", "/").replace("&#x27;", "'");
+    let description = description();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        assert!(text.contains(&format!("<code>{path}</code>")), "{path}");
+        for operation in item.as_object().unwrap().values().filter(|operation| operation.is_object()) {
+            assert!(text.contains(operation["summary"].as_str().unwrap()), "{operation}");
+        }
+    }
+    for (name, schema) in description["components"]["schemas"].as_object().unwrap() {
+        assert!(text.contains(&format!("<h3 id=\"{name}\">")), "{name}");
+        for field in schema["properties"].as_object().unwrap().keys() {
+            assert!(text.contains(&format!("<code>{field}</code>")), "{name}.{field}");
+        }
+    }
+    // Every link on it leads somewhere on it.
+    for link in text.split("href=\"#").skip(1) {
+        let id = link.split('"').next().unwrap();
+        assert!(text.contains(&format!("id=\"{id}\"")), "#{id} is nowhere");
+    }
+    assert!(!text.contains("undefined") && !text.contains("none</td>"));
+    // Without an administrator it leads to the sign-in, as every page does.
+    let anonymous = send(request(&gateway, &By::Nobody, "GET", "/").header("accept", "text/html")).await;
+    assert_eq!(anonymous.status, 302);
+    gateway.stop().await;
+}
+
 /// Whether a value has the members of its schema, all of them and no other, of the right type, all the way down.
 fn holds(all: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(name) = schema["$ref"].as_str() {

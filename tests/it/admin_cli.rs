@@ -328,6 +328,26 @@ async fn the_store_is_copied_while_it_is_in_use() {
 }
 
 #[test]
+fn whoever_hangs_up_has_read_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("data_dir: {}\n", folder.path().join("data").display());
+    std::fs::write(folder.path().join("doorward.yaml"), config).unwrap();
+    let hung_up = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command(folder.path(), args).stdout(writer).stderr(Stdio::piped()).output().unwrap()
+    };
+    for args in [&["openapi"][..], &["check"], &["token", "list"], &["keys", "new"]] {
+        let output = hung_up(args);
+        assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()), "{args:?}");
+    }
+    // But not of a token, which nobody else has.
+    let made = hung_up(&["token", "create", "--name", "lost"]);
+    assert_eq!(made.status.code(), Some(1), "{}", err(&made));
+    assert!(err(&made).contains("could not be printed: revoke it"), "{}", err(&made));
+}
+
+#[test]
 fn the_description_is_printed() {
     let output = Command::new(env!("CARGO_BIN_EXE_doorward")).env_clear().arg("openapi").output().unwrap();
     assert_eq!(json(output), doorward::http::admin::api::openapi::description("/rbac"));

@@ -8,6 +8,7 @@ pub(super) mod token;
 pub(super) mod user;
 
 use std::future::Future;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -151,10 +152,14 @@ fn usage(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The answer, on standard output.
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-fn answer(text: &str) {
-    println!("{text}");
+/// The answer, on standard output. Whoever hung up (`| head`) has read enough.
+fn answer(text: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("the answer could not be written")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A word to the person, on standard error.
@@ -164,8 +169,7 @@ fn say(text: &str) {
 }
 
 fn answer_json(value: &impl Serialize) -> anyhow::Result<()> {
-    answer(&serde_json::to_string_pretty(value)?);
-    Ok(())
+    answer(&serde_json::to_string_pretty(value)?)
 }
 
 /// A list as JSON, or as a table with a head.
@@ -179,7 +183,7 @@ fn answer_list<T: Serialize>(
         return answer_json(list);
     }
     let rows: Vec<Vec<String>> = list.items.iter().map(row).collect();
-    answer(table::aligned(head, &rows).trim_end());
+    answer(table::aligned(head, &rows).trim_end())?;
     let (shown, total) = (u64::try_from(list.items.len())?, list.total);
     if shown < total {
         say(&format!(

@@ -1,11 +1,13 @@
 //! `doorward token …`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
-use super::{Office, Place, Shown, answer, answer_json, answer_list, or_dash, or_none, say};
+use super::{Office, Place, Shown, answer_json, answer_list, or_dash, or_none, say};
 use crate::admin::view::{List, TokenView};
 use crate::clock::Timestamp;
 use crate::http::admin::api::{MadeToken, NewToken, Rotation};
@@ -156,11 +158,14 @@ impl Create {
 
 /// The token alone on standard output, so that `$(…)` takes it.
 fn show(made: &MadeToken, json: bool) -> anyhow::Result<()> {
-    if json {
-        return answer_json(made);
-    }
-    answer(&made.token);
     let token = &made.view;
+    let text = if json { serde_json::to_string_pretty(made)? } else { made.token.clone() };
+    // Nobody who hung up has it, and it is not to be had again.
+    writeln!(std::io::stdout().lock(), "{text}")
+        .with_context(|| format!("token {} was made, and could not be printed: revoke it", token.id))?;
+    if json {
+        return Ok(());
+    }
     say(&format!(
         "made {} {}: good on {}; roles {}; scopes {}; ends {}. It is shown this once.",
         or_dash(token.name.as_ref()),

@@ -144,7 +144,7 @@ impl Named {
             if json {
                 answer_json(&detail)?;
             } else {
-                answer(describe(&detail).trim_end());
+                answer(describe(&detail).trim_end())?;
             }
             Ok(office)
         })

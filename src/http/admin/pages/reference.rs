@@ -86,7 +86,7 @@ fn schemas(all: &Value) -> Vec<View> {
     let view = |(name, schema): (&String, &Value)| {
         let fields: Vec<View> = members(schema, "properties")
             .map(|(name, field)| {
-                context! { name, kind => kind(field), description => text(field, "description") }
+                context! { name, place => (), kind => kind(field), description => text(field, "description") }
             })
             .collect();
         context! { name, description => text(schema, "description"), fields }
