@@ -220,7 +220,7 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
         .external_url
         .as_ref()
         .map_or_else(|| "doorward".to_owned(), |url| url.origin().ascii_serialization());
-    let assertions = Assertions::open(issuer, KeyFile::new(&config.data_dir, "assertion"), now)?;
+    let assertions = Assertions::new(issuer, cookies.ring().assertion_roots(), now)?;
     let providers = providers(&config, &login)?;
     let pages = Pages::new(
         &config.pages,

@@ -1,104 +1,113 @@
 //! The signed identity assertion: a short-lived JWT that tells one service who is calling, so that it need not
 //! believe bare headers.
 //!
-//! ES256, because every JWT library verifies it. Keys are made here and kept in `data_dir/keys`; the public
-//! halves are served as a JWK set (RFC 7517). A new key is made every 30 days and the old one stays published
-//! until no assertion of it can be valid any more.
+//! ES256, because every JWT library verifies it. Its keys are made from the session keys and the date and kept nowhere:
+//! gateways that share session keys sign with one key and publish one set (RFC 7517), whichever of them a service asks.
+//! Every 30 days there is another key. One is published from a day before it signs until a day after, so that
+//! neither clocks that differ nor a set that was kept leave a gap.
 
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Identity;
-use super::keyfile::KeyFile;
+use super::seal::derive;
 use crate::clock::Timestamp;
 
 /// How long an assertion is valid. Services check `exp`; five minutes is the most that is promised.
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// How long one is handed out again for the same session and service: a signature costs more than a check.
 pub const REUSE: Duration = Duration::from_secs(60);
-const ROTATE_AFTER: Duration = Duration::from_secs(30 * 86_400);
-const PUBLISH_OLD_FOR: Duration = Duration::from_secs(86_400);
+/// How long a key signs, in seconds.
+const PERIOD: i64 = 30 * 86_400;
+/// For how long before and after that it is published, in seconds.
+const MARGIN: i64 = 86_400;
 
-/// Why there are no keys.
+/// Making a key, or signing, failed.
 #[derive(Debug, thiserror::Error)]
-pub enum AssertionError {
-    /// The key file could not be read or written.
-    #[error("the assertion keys in {0}: {1}")]
-    File(String, #[source] io::Error),
-    /// It holds something else.
-    #[error("the assertion keys in {0} cannot be read; remove the file to have new ones made")]
-    Corrupt(String),
-    /// Generating or signing failed.
-    #[error("the assertion cannot be signed")]
-    Crypto,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredKey {
-    created_at: i64,
-    pkcs8: String,
-}
+#[error("the assertion cannot be signed")]
+pub struct AssertionError;
 
 struct SigningKey {
     kid: String,
-    created_at: Timestamp,
-    pkcs8: Vec<u8>,
     pair: EcdsaKeyPair,
     jwk: serde_json::Value,
 }
 
 impl SigningKey {
-    fn from_pkcs8(pkcs8: Vec<u8>, created_at: Timestamp) -> Result<Self, AssertionError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8)
-            .map_err(|_| AssertionError::Crypto)?;
+    /// The key of a period, by one root.
+    fn derive(root: &[u8; 32], period: i64) -> Result<Self, AssertionError> {
+        // One number in 2^32 is no private key of the curve; then the next is taken.
+        for attempt in 0..8 {
+            let mut scalar = [0; 32];
+            derive(root, &format!("assertion key {period} {attempt}"), &mut scalar).map_err(|_| AssertionError)?;
+            if let Ok(private) = PrivateKey::from_private_key(&ECDH_P256, &scalar) {
+                return Self::new(&scalar, private.compute_public_key().map_err(|_| AssertionError)?.as_ref());
+            }
+        }
+        Err(AssertionError)
+    }
+
+    fn new(private: &[u8], public: &[u8]) -> Result<Self, AssertionError> {
+        let pair =
+            EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, private, public)
+                .map_err(|_| AssertionError)?;
         // Uncompressed point: 0x04, X, Y (SEC 1, 2.3.3).
-        let point = pair.public_key().as_ref().strip_prefix(&[4]).ok_or(AssertionError::Crypto)?;
-        let (x, y) = point.split_at_checked(32).ok_or(AssertionError::Crypto)?;
+        let point = pair.public_key().as_ref().strip_prefix(&[4]).ok_or(AssertionError)?;
+        let (x, y) = point.split_at_checked(32).ok_or(AssertionError)?;
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         // RFC 7638: the thumbprint of the required members in lexical order.
         let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, thumbprint.as_bytes()));
         let jwk =
             json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": x, "y": y });
-        Ok(Self { kid, created_at, pkcs8, pair, jwk })
-    }
-
-    fn generate(now: Timestamp) -> Result<Self, AssertionError> {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| AssertionError::Crypto)?;
-        Self::from_pkcs8(pkcs8.as_ref().to_vec(), now)
+        Ok(Self { kid, pair, jwk })
     }
 }
 
 struct Keys {
-    // Newest first; the first one signs.
-    keys: Vec<Arc<SigningKey>>,
+    periods: Vec<i64>,
+    /// The first one signs.
+    keys: Vec<SigningKey>,
     jwks: String,
 }
 
 impl Keys {
-    fn new(keys: Vec<Arc<SigningKey>>) -> Self {
+    /// For each period, those of all roots.
+    fn new(roots: &[[u8; 32]], periods: Vec<i64>) -> Result<Self, AssertionError> {
+        let keys = periods
+            .iter()
+            .flat_map(|period| roots.iter().map(|root| SigningKey::derive(root, *period)))
+            .collect::<Result<Vec<_>, _>>()?;
         let jwks = json!({ "keys": keys.iter().map(|key| &key.jwk).collect::<Vec<_>>() }).to_string();
-        Self { keys, jwks }
+        Ok(Self { periods, keys, jwks })
     }
+}
+
+/// The period that signs, and a neighbour that is near.
+fn periods(now: Timestamp) -> Vec<i64> {
+    let at = |secs: i64| secs.div_euclid(PERIOD);
+    let mut all = vec![at(now.secs())];
+    for near in [at(now.secs() - MARGIN), at(now.secs() + MARGIN)] {
+        if !all.contains(&near) {
+            all.push(near);
+        }
+    }
+    all
 }
 
 /// Signs assertions.
 pub struct Assertions {
     issuer: String,
-    file: KeyFile,
+    roots: Vec<[u8; 32]>,
     keys: ArcSwap<Keys>,
-    rotation: Mutex<()>,
 }
 
 impl std::fmt::Debug for Assertions {
@@ -108,52 +117,24 @@ impl std::fmt::Debug for Assertions {
 }
 
 impl Assertions {
-    /// Reads the keys, or makes the first one.
+    /// `roots` are the key ring's, newest first: the first one's keys sign, all are published.
     ///
     /// # Errors
-    /// [`AssertionError`]: the file cannot be read, written or understood.
-    pub fn open(issuer: String, file: KeyFile, now: Timestamp) -> Result<Self, AssertionError> {
-        let place = file.path().display().to_string();
-        let stored = file.read().map_err(|error| AssertionError::File(place.clone(), error))?;
-        let keys = match stored {
-            None => Vec::new(),
-            Some(text) => parse(&text).ok_or(AssertionError::Corrupt(place))?,
-        };
-        let this =
-            Self { issuer, file, keys: ArcSwap::from_pointee(Keys::new(keys)), rotation: Mutex::new(()) };
-        this.rotate_when_due(now)?;
-        Ok(this)
+    /// [`AssertionError`] when keys cannot be made.
+    pub fn new(issuer: String, roots: &[[u8; 32]], now: Timestamp) -> Result<Self, AssertionError> {
+        let keys = ArcSwap::from_pointee(Keys::new(roots, periods(now))?);
+        Ok(Self { issuer, roots: roots.to_vec(), keys })
     }
 
-    /// Makes a new key when the newest is 30 days old, and stops publishing those that signed their last
-    /// assertion a day ago. Called at start and every few minutes.
+    /// Takes up the keys of this time, when they are others. Called every few minutes.
     ///
     /// # Errors
-    /// When the new key cannot be made or kept: the old one goes on.
+    /// When they cannot be made: the old ones go on.
     pub fn rotate_when_due(&self, now: Timestamp) -> Result<(), AssertionError> {
-        let _one_at_a_time = self.rotation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let current = self.keys.load();
-        let age = current.keys.first().map(|newest| now.since(newest.created_at));
-        let due = age.is_none_or(|age| age >= ROTATE_AFTER);
-        // What stays: the newest of before, and the one before that while an assertion of it may be valid.
-        let stay = if due || age.is_some_and(|age| age >= PUBLISH_OLD_FOR) { 1 } else { 2 };
-        if !due && current.keys.len() <= stay {
-            return Ok(());
+        let due = periods(now);
+        if self.keys.load().periods != due {
+            self.keys.store(Keys::new(&self.roots, due)?.into());
         }
-        let fresh = if due { Some(Arc::new(SigningKey::generate(now)?)) } else { None };
-        let keys: Vec<_> = fresh.into_iter().chain(current.keys.iter().take(stay).cloned()).collect();
-        let stored: Vec<StoredKey> = keys
-            .iter()
-            .map(|key| StoredKey {
-                created_at: key.created_at.secs(),
-                pkcs8: URL_SAFE_NO_PAD.encode(&key.pkcs8),
-            })
-            .collect();
-        let text = serde_json::to_string(&stored).map_err(|_| AssertionError::Crypto)?;
-        self.file
-            .write(&text)
-            .map_err(|error| AssertionError::File(self.file.path().display().to_string(), error))?;
-        self.keys.store(Keys::new(keys).into());
         Ok(())
     }
 
@@ -166,10 +147,10 @@ impl Assertions {
     /// An assertion for one service.
     ///
     /// # Errors
-    /// [`AssertionError::Crypto`] when signing fails.
+    /// [`AssertionError`] when signing fails.
     pub fn mint(&self, who: &Identity, service: &str, now: Timestamp) -> Result<String, AssertionError> {
         let keys = self.keys.load();
-        let key = keys.keys.first().ok_or(AssertionError::Crypto)?;
+        let key = keys.keys.first().ok_or(AssertionError)?;
         let header = json!({ "alg": "ES256", "typ": "JWT", "kid": key.kid });
         let mut until = now.plus(LIFETIME);
         if let Some(end) = who.expires_at {
@@ -191,22 +172,11 @@ impl Assertions {
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature =
-            key.pair.sign(&SystemRandom::new(), token.as_bytes()).map_err(|_| AssertionError::Crypto)?;
+            key.pair.sign(&SystemRandom::new(), token.as_bytes()).map_err(|_| AssertionError)?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(token)
     }
-}
-
-fn parse(text: &str) -> Option<Vec<Arc<SigningKey>>> {
-    let stored: Vec<StoredKey> = serde_json::from_str(text).ok()?;
-    stored
-        .into_iter()
-        .map(|key| {
-            let pkcs8 = URL_SAFE_NO_PAD.decode(key.pkcs8).ok()?;
-            SigningKey::from_pkcs8(pkcs8, Timestamp::from_secs(key.created_at)).ok().map(Arc::new)
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -243,44 +213,59 @@ mod tests {
         jsonwebtoken::decode::<serde_json::Value>(token, &key, &rules).ok().map(|data| data.claims)
     }
 
+    fn assertions(roots: &[[u8; 32]], now: Timestamp) -> Assertions {
+        Assertions::new("https://auth.example.com".into(), roots, now).unwrap()
+    }
+
     #[test]
     fn services_can_verify_it_and_keys_rotate_without_a_gap() {
-        let dir = tempfile::tempdir().unwrap();
-        let start = Timestamp::from_secs(1_700_000_000);
-        let open = |now| {
-            let file = KeyFile::new(dir.path(), "assertion");
-            Assertions::open("https://auth.example.com".into(), file, now).unwrap()
-        };
-        let assertions = open(start);
-        let token = assertions.mint(&ada(), "foo", start).unwrap();
-        let claims = verify(&assertions.jwks(), &token, "foo").unwrap();
+        let start = Timestamp::from_secs(PERIOD * 660 + 10 * MARGIN);
+        let signing = assertions(&[[1; 32]], start);
+        let token = signing.mint(&ada(), "foo", start).unwrap();
+        let claims = verify(&signing.jwks(), &token, "foo").unwrap();
         assert_eq!(claims["sub"], "a-1");
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
-        assert!(verify(&assertions.jwks(), &token, "bar").is_none());
+        assert!(verify(&signing.jwks(), &token, "bar").is_none());
 
-        // A restart keeps the key; a month later there are two, a day on only the new one.
-        assert_eq!(open(start.plus(DAY)).jwks(), assertions.jwks());
-        let month = start.plus(DAY * 30);
-        assertions.rotate_when_due(month).unwrap();
-        assert!(verify(&assertions.jwks(), &token, "foo").is_some());
-        let fresh = assertions.mint(&ada(), "foo", month).unwrap();
-        assertions.rotate_when_due(month.plus(DAY * 2)).unwrap();
-        assert!(verify(&assertions.jwks(), &token, "foo").is_none());
-        assert!(verify(&assertions.jwks(), &fresh, "foo").is_some());
-        assert_eq!(open(month.plus(DAY * 3)).jwks(), assertions.jwks());
+        // A day before the next key signs it is known already; a day after, the one of before is gone.
+        let turn = Timestamp::from_secs(PERIOD * 661);
+        signing.rotate_when_due(turn.minus(DAY / 2)).unwrap();
+        let known_before = signing.jwks();
+        assert!(verify(&known_before, &token, "foo").is_some());
+        signing.rotate_when_due(turn).unwrap();
+        let fresh = signing.mint(&ada(), "foo", turn).unwrap();
+        assert!(verify(&known_before, &fresh, "foo").is_some());
+        assert!(verify(&signing.jwks(), &token, "foo").is_some());
+        signing.rotate_when_due(turn.plus(DAY * 2)).unwrap();
+        assert!(verify(&signing.jwks(), &token, "foo").is_none());
+        assert!(verify(&signing.jwks(), &fresh, "foo").is_some());
+    }
+
+    #[test]
+    fn gateways_with_the_same_session_keys_are_one_to_services() {
+        let now = Timestamp::from_secs(PERIOD * 660 + 10 * MARGIN);
+        let (one, other) = (assertions(&[[1; 32]], now), assertions(&[[1; 32]], now));
+        assert_eq!(one.jwks(), other.jwks());
+        let token = one.mint(&ada(), "foo", now).unwrap();
+        assert!(verify(&other.jwks(), &token, "foo").is_some());
+        // A new session key, in front on one gateway and still behind on the other.
+        let (ahead, behind) = (assertions(&[[2; 32], [1; 32]], now), assertions(&[[1; 32], [2; 32]], now));
+        for (signing, published) in [(&ahead, &behind), (&behind, &ahead), (&one, &ahead)] {
+            let token = signing.mint(&ada(), "foo", now).unwrap();
+            assert!(verify(&published.jwks(), &token, "foo").is_some());
+        }
+        let token = assertions(&[[3; 32]], now).mint(&ada(), "foo", now).unwrap();
+        assert!(verify(&ahead.jwks(), &token, "foo").is_none());
     }
 
     #[test]
     fn it_never_outlives_the_session() {
-        let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::from_secs(1_700_000_000);
-        let assertions =
-            Assertions::open("https://auth.example.com".into(), KeyFile::new(dir.path(), "assertion"), now)
-                .unwrap();
         let mut who = ada();
         who.expires_at = Some(now.plus(Duration::from_secs(20)));
-        let token = assertions.mint(&who, "foo", now).unwrap();
-        let claims = verify(&assertions.jwks(), &token, "foo").unwrap();
+        let signing = assertions(&[[1; 32]], now);
+        let token = signing.mint(&who, "foo", now).unwrap();
+        let claims = verify(&signing.jwks(), &token, "foo").unwrap();
         assert_eq!(claims["exp"].as_i64().unwrap(), now.secs() + 20);
     }
 }
