@@ -1,8 +1,10 @@
 //! `doorward health`: asks a running gateway whether it is well, for container images, which have no shell and no curl.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -22,15 +24,18 @@ pub(super) fn run(url: &str) -> ExitCode {
 fn ask(url: &str) -> anyhow::Result<()> {
     let url = Url::parse(url).context("the address")?;
     ensure!(url.scheme() == "http", "the address must begin with http://");
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-        Some(Host::Domain("localhost")) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        _ => bail!("the address must have an IP address or localhost as its host: no name is looked up"),
-    };
-    let address = SocketAddr::new(ip, url.port_or_known_default().unwrap_or(80));
+    let port = url.port_or_known_default().unwrap_or(80);
     let began = Instant::now();
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE).with_context(|| address.to_string())?;
+    let addresses = match url.host() {
+        Some(Host::Ipv4(ip)) => vec![SocketAddr::new(ip.into(), port)],
+        Some(Host::Ipv6(ip)) => vec![SocketAddr::new(ip.into(), port)],
+        Some(Host::Domain("localhost")) => vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)],
+        Some(Host::Domain(name)) => look_up(name.to_owned(), port)?,
+        None => bail!("the address has no host"),
+    };
+    let address = *addresses.first().context("the host has no address")?;
+    let left = DEADLINE.saturating_sub(began.elapsed()).max(Duration::from_millis(1));
+    let mut stream = TcpStream::connect_timeout(&address, left).with_context(|| address.to_string())?;
     stream.set_write_timeout(Some(DEADLINE))?;
     // HTTP/1.0: one answer, and the connection ends. In one piece: `write!` on the stream would send several, and a
     // server may answer the first and hang up before the last.
@@ -54,6 +59,21 @@ fn ask(url: &str) -> anyhow::Result<()> {
     let http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
     ensure!(http && words.next() == Some("200"), "{address} answers {line:?}");
     Ok(())
+}
+
+/// The addresses of a name. The system's own limits for that are longer than ours, so another thread asks it.
+fn look_up(name: String, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
+    let (tell, told) = mpsc::channel();
+    let asked = name.clone();
+    thread::spawn(move || {
+        let found: std::io::Result<Vec<_>> = (asked.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // Nobody listens any more once the deadline is over.
+        let _ = tell.send(found);
+    });
+    match told.recv_timeout(DEADLINE) {
+        Ok(found) => found.with_context(|| format!("{name} has no address")),
+        Err(_) => bail!("{name} is not found within {} s", DEADLINE.as_secs()),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +120,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_looked_up() {
+        let addresses = look_up("localhost".to_owned(), 80).unwrap();
+        assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 80), "{addresses:?}");
+        let error = look_up("nobody.invalid".to_owned(), 80).unwrap_err();
+        assert!(format!("{error:#}").contains("nobody.invalid"), "{error:#}");
+    }
+
+    #[test]
     fn silence_ends_at_the_deadline() {
         let (url, _server) = answering(b"");
         let began = Instant::now();
@@ -109,7 +137,7 @@ mod tests {
 
     #[test]
     fn nobody_there_and_bad_addresses() {
-        for url in ["http://127.0.0.1:1/healthz", "https://127.0.0.1/", "http://example.com/", "nonsense"] {
+        for url in ["http://127.0.0.1:1/healthz", "https://127.0.0.1/", "http://nobody.invalid/", "nonsense"] {
             assert!(ask(url).is_err(), "{url}");
         }
     }
