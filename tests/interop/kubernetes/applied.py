@@ -6,12 +6,12 @@ import time
 
 from browser import Browser, eventually
 from site_tools import (
-    HOME, HOST, IDENTITY, PROGRAM, Person, check, kubectl, manifests, objects, pods, replace, rolled_out, routed, run,
+    HOME, HOST, IDENTITY, PROGRAM, Person, check, kubectl, objects, pods, replace, rolled_out, routed, run,
 )
 
 
 def live(run_folder):
-    folder = manifests(run_folder, "redis", monitoring=True) if not (run_folder / "apply-redis").exists() else run_folder / "apply-redis"
+    folder = run_folder / "apply-redis"
     kubectl("apply", "-k", folder)
     kubectl("--namespace", "doorward", "create", "secret", "tls", "apps-example-com", "--cert", run_folder / "site.pem", "--key", run_folder / "site.key")
     kubectl("apply", "-k", folder / "example")
@@ -143,7 +143,7 @@ def one_replica_less(ada):
     first = sorted(ready(), key=address)[0]["metadata"]["name"]
     kubectl("--namespace", "doorward", "delete", "pod", first, "--wait=false")
     check("a replica is gone: she is still signed in, and foo still believes the other's signature",
-          eventually(20, lambda: first not in [pod["metadata"]["name"] for pod in objects("pods", "--namespace", "doorward")])
+          eventually(50, lambda: first not in [pod["metadata"]["name"] for pod in objects("pods", "--namespace", "doorward")])
           and ada.whoami().get("assertion", {}).get("verified"), ada.whoami())
     check("another takes its place", eventually(30, lambda: len(ready()) == 2), [pod["metadata"]["name"] for pod in ready()])
 

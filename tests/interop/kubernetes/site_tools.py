@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(HERE.parent))
-from browser import Browser, Checks, eventually  # noqa: E402
+from browser import Browser, Checks, eventually  # noqa: E402, F401
 
 HOME = "https://apps.example.com"
 HOST = "apps.example.com"
@@ -79,9 +79,9 @@ def secret_values():
     }
 
 
-def manifests(run_folder, component, monitoring=False):
+def manifests(run_folder, component, monitoring=False, copy=None):
     """deployment/kubernetes as a user has it after the steps of docs/kubernetes.md, with the stand-in provider in Google's place."""
-    folder = run_folder / f"apply-{component}"
+    folder = run_folder / f"apply-{copy or component}"
     shutil.copytree(ROOT / "deployment/kubernetes", folder, ignore=shutil.ignore_patterns(".env"))
     lines = (folder / ".env.example").read_text()
     for name, value in secret_values().items():

@@ -2,7 +2,7 @@
 
 import json
 
-from site_tools import CHART, PROVIDER, TRAEFIK_NETWORK, check, kubectl, manifests, run, secret_values  # noqa: F401
+from site_tools import CHART, PROVIDER, TRAEFIK_NETWORK, check, kubectl, manifests, run, secret_values
 
 # A field of each kind, and a slip.
 SLIPS = {
@@ -42,6 +42,7 @@ def plain(run_folder):
         text = kubectl("kustomize", folder)
         texts.append(text)
         taken(f"deployment/kubernetes with {component}{' and monitoring' if monitoring else ''}", text)
+    by_hand(run_folder)
     example = kubectl("kustomize", run_folder / "apply-redis/example")
     taken("deployment/kubernetes/example", example)
     found = dict.fromkeys(SLIPS)
@@ -52,6 +53,18 @@ def plain(run_folder):
         answer = ask(found[kind].replace(right, wrong)) if found[kind] and right in found[kind] else None
         refused = answer is not None and answer.returncode != 0 and "unknown field" in answer.stderr
         check(f"the API server refuses a {kind} with {wrong.rstrip(': 1')}", refused, answer and answer.stdout + answer.stderr)
+
+
+def by_hand(run_folder):
+    """The Secret by kubectl, as docs/kubernetes.md shows it: the manifests then name it as it is."""
+    folder = manifests(run_folder, "redis", copy="by-hand")
+    text = (folder / "kustomization.yaml").read_text()
+    (folder / "kustomization.yaml").write_text(text[: text.index("secretGenerator:")])
+    taken("deployment/kubernetes with a Secret made by kubectl", built := kubectl("kustomize", folder))
+    check("and its pods mount that Secret", "secretName: doorward\n" in built and "kind: Secret" not in built)
+    made = kubectl("--namespace", "doorward", "create", "secret", "generic", "doorward", f"--from-env-file={folder}/.env", "--dry-run=server", "-o", "json")
+    check("kubectl makes it from .env, a file for each line", sorted(json.loads(made)["data"]) == [
+        "DOORWARD_SESSION_KEYS", "GOOGLE_CLIENT_SECRET", "PEPPER", "REDIS_PASSWORD"], made)
 
 
 def chart(run_folder):

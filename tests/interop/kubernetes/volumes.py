@@ -5,7 +5,6 @@ import os
 import shutil
 import time
 import uuid
-from pathlib import Path
 
 
 class Missing(Exception):

@@ -56,9 +56,9 @@ app.kubernetes.io/part-of: doorward
 {{- if .hosts }}
 {{- toJson .hosts }}
 {{- else if .root.Values.externalUrl }}
-{{- toJson (list (regexReplaceAll ":[0-9]+$" (urlParse .root.Values.externalUrl).host "")) }}
+{{- toJson (list (urlParse .root.Values.externalUrl).hostname) }}
 {{- else }}
-{{- toJson list }}
+{{- toJson (list) }}
 {{- end }}
 {{- end }}
 
@@ -116,7 +116,7 @@ app.kubernetes.io/part-of: doorward
 {{- end }}
 {{- range $section, $keys := dict "server" (list "listen" "external_url" "trusted_proxies" "drain") "ops" (list "listen") "store" (list "url") "policy" (list "file") }}
 {{- range $key := $keys }}
-{{- if hasKey (dig $section dict $.Values.config) $key }}
+{{- if hasKey (dig $section (dict) $.Values.config) $key }}
 {{- fail (printf "\n\nconfig.%s.%s is set by the chart; use its own value (externalUrl, trustedProxies, drainSeconds, redis, roleMapping, policy).\n" $section $key) }}
 {{- end }}
 {{- end }}
