@@ -18,7 +18,7 @@ programs = dict(pair.split("=", 1) for pair in sys.argv[2:])
 def traefik():
     """Traefik with the arguments that deployment/kubernetes/traefik-values.yaml gives its Helm chart."""
     values = (ROOT / "deployment/kubernetes/traefik-values.yaml").read_text()
-    arguments = "".join(f"        {line}\n" for line in values.splitlines() if line.startswith("  - --"))
+    arguments = "".join(f"          {line}\n" for line in values.splitlines() if line.startswith("  - --"))
     assert "aliasHeadersStrategy" in arguments
     kubectl("apply", "-f", "-", told=(HERE / "traefik.yaml").read_text() + arguments)
     rolled_out("traefik", "deployment/traefik")

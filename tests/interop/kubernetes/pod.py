@@ -32,7 +32,7 @@ class Pod:
         self.folder = node.folder / "pods" / self.uid
         self.volumes = Volumes(api, manifest, self.folder / "volumes", node.folder / "claims")
         self.process, self.restarts, self.ready, self.over = None, 0, False, False
-        self.asked_to_end, self.probes, self.shown = None, {}, None
+        self.asked_to_end, self.again, self.probes, self.shown = None, None, {}, None
 
     # --- its life
 
@@ -91,12 +91,14 @@ class Pod:
         elif self.spec.get("restartPolicy", "Always") == "Never" or (code == 0 and self.spec["restartPolicy"] == "OnFailure"):
             self.over = True
             self._tell("Succeeded" if code == 0 else "Failed", code)
-        else:
+        elif self.again is None:
             self.node.note(f"RESTARTED {self.namespace}/{self.name}: it ended with {code}")
             self.restarts += 1
-            self.probes = {}
-            self._start(self._variables())
+            self.again = time.monotonic() + 1
             self._tell()
+        elif time.monotonic() > self.again:
+            self.again = None
+            self._start(self._variables())
 
     # --- what the API server is told
 

@@ -1,5 +1,6 @@
 """What the parts of the journey share: commands, the folder to apply, the site as a browser and a program see it."""
 
+import base64
 import json
 import secrets
 import shutil
@@ -74,7 +75,7 @@ def replace(path, *pairs):
 
 def secret_values():
     return {
-        "IDP_CLIENT_SECRET": "doorward-secret", "DOORWARD_SESSION_KEYS": secrets.token_urlsafe(32), "PEPPER": secrets.token_hex(32),
+        "IDP_CLIENT_SECRET": "doorward-secret", "DOORWARD_SESSION_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(), "PEPPER": secrets.token_hex(32),
         "REDIS_PASSWORD": secrets.token_hex(32),
     }
 
@@ -124,5 +125,10 @@ class Person(Browser):
 
 
 def routed(person):
-    """Traefik takes up routes within its providers' throttle: 404 until then, and 500 until Doorward's name is known to it."""
-    return eventually(30, lambda: person.get(f"{HOME}/foo/").status == 302)
+    """Traefik takes up routes and certificates within its providers' throttle: 404, or a certificate of its own, until then."""
+    def asked():
+        try:
+            return (person.get(f"{HOME}/foo/").status, person.get(f"{HOME}/rbac/.well-known/jwks.json").status) == (302, 200)
+        except OSError:
+            return False
+    return eventually(30, asked)
