@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn a_name_is_looked_up() {
         let addresses = look_up("localhost".to_owned(), 80).unwrap();
-        assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 80), "{addresses:?}");
+        assert!(
+            addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 80),
+            "{addresses:?}"
+        );
         let error = look_up("nobody.invalid".to_owned(), 80).unwrap_err();
         assert!(format!("{error:#}").contains("nobody.invalid"), "{error:#}");
     }
@@ -137,7 +140,8 @@ mod tests {
 
     #[test]
     fn nobody_there_and_bad_addresses() {
-        for url in ["http://127.0.0.1:1/healthz", "https://127.0.0.1/", "http://nobody.invalid/", "nonsense"] {
+        for url in ["http://127.0.0.1:1/healthz", "https://127.0.0.1/", "http://nobody.invalid/", "nonsense"]
+        {
             assert!(ask(url).is_err(), "{url}");
         }
     }

@@ -47,9 +47,13 @@ impl SigningKey {
         // One number in 2^32 is no private key of the curve; then the next is taken.
         for attempt in 0..8 {
             let mut scalar = [0; 32];
-            derive(root, &format!("assertion key {period} {attempt}"), &mut scalar).map_err(|_| AssertionError)?;
+            derive(root, &format!("assertion key {period} {attempt}"), &mut scalar)
+                .map_err(|_| AssertionError)?;
             if let Ok(private) = PrivateKey::from_private_key(&ECDH_P256, &scalar) {
-                return Self::new(&scalar, private.compute_public_key().map_err(|_| AssertionError)?.as_ref());
+                return Self::new(
+                    &scalar,
+                    private.compute_public_key().map_err(|_| AssertionError)?.as_ref(),
+                );
             }
         }
         Err(AssertionError)
@@ -171,8 +175,7 @@ impl Assertions {
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));
-        let signature =
-            key.pair.sign(&SystemRandom::new(), token.as_bytes()).map_err(|_| AssertionError)?;
+        let signature = key.pair.sign(&SystemRandom::new(), token.as_bytes()).map_err(|_| AssertionError)?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(token)
