@@ -41,4 +41,7 @@ fi
 unshare --net --mount --pid --fork --kill-child --mount-proc bash "$INTEROP/kubernetes/inside.sh" "$RUN" "$TOOLS" \
   doorward="$DOORWARD" foo="$beside/foo" idp="$beside/idp" traefik="$TRAEFIK" &
 inside=$!
-wait "$inside"
+status=0
+wait "$inside" || status=$?
+inside=
+exit "$status"

@@ -86,7 +86,7 @@ def chart(run_folder):
             "networkPolicy": {"extraEgress": [{"ports": [{"port": 8080}]}]}, "tolerations": [{"operator": "Exists"}],
             "podAnnotations": {"a": "b"}, "podLabels": {"c": "d"}, "extraEnv": [{"name": "RUST_LOG", "value": "info"}],
             "extraVolumes": [{"name": "x", "emptyDir": {}}], "extraVolumeMounts": [{"name": "x", "mountPath": "/x"}],
-        }, ["HorizontalPodAutoscaler", "PodDisruptionBudget", "StatefulSet", "ServiceMonitor", "kind: Ingress\n", "type: RollingUpdate"], ["name: gate-doorward\n  annotations:\n    helm.sh/resource-policy"]),
+        }, ["HorizontalPodAutoscaler", "PodDisruptionBudget", "StatefulSet", "ServiceMonitor", "kind: Ingress\n", "type: RollingUpdate"], ["kind: PersistentVolumeClaim", "type: Recreate"]),
         ("a Redis and a Secret that are there already", {
             **provider, "secrets": {}, "existingSecret": "mine", "replicaCount": 2, "redis": {"url": "rediss://redis.example.com:6379/0"}, "policy": {}},
             ["PodDisruptionBudget", "secretName: mine", "url: rediss://redis.example.com:6379/0"], ["StatefulSet", "PersistentVolumeClaim"]),
