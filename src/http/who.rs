@@ -92,8 +92,7 @@ impl Who {
                 shown => return Self::shown(shown),
             }
         }
-        // Boxed: it may have to fetch keys, and all that state would be moved about in each request of a session.
-        match Box::pin(state.bearers.recognise(token, policy, now)).await {
+        match state.bearers.recognise(token, policy, now).await {
             Brought::Known(bearer) => Self::Bearer(bearer),
             Brought::Wrong(why) => Self::Wrong(why),
             Brought::Unchecked(why) => Self::Unchecked(why),

@@ -24,7 +24,7 @@ use crate::config;
 pub const MAX_TOKEN: usize = 16 * 1024;
 /// How long a checked signature counts: a key that its issuer withdraws works this long (and as long as the
 /// gateway's copy of the key set, an hour) at most.
-const CHECKED_FOR: Duration = Duration::from_secs(300);
+pub(super) const CHECKED_FOR: Duration = Duration::from_secs(300);
 /// Tokens remembered. One takes about 1 KB.
 const REMEMBERED: usize = 20_000;
 
@@ -57,6 +57,8 @@ pub struct Verified {
     /// `exp` with the leeway.
     pub(super) ends_at: Option<Timestamp>,
     pub(super) checked_at: Timestamp,
+    /// How long that counts.
+    pub(super) believed_for: Duration,
 }
 
 impl Verified {
@@ -66,8 +68,10 @@ impl Verified {
         self.ends_at.is_some_and(|ends| ends <= now)
     }
 
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        self.checked_at <= now && now.since(self.checked_at) < CHECKED_FOR && !self.is_over(now)
+    /// Whether its signature was checked, or its issuer asked, lately, and it has not expired.
+    #[must_use]
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.checked_at <= now && now.since(self.checked_at) < self.believed_for && !self.is_over(now)
     }
 }
 

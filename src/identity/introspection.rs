@@ -93,5 +93,6 @@ fn judge(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<Arc<Verified>
     if claims.get("token_type").is_some_and(|kind| !bearer(kind)) {
         return Err("its issuer says that it is another kind of token");
     }
-    rules.believe(claims, now).map(Arc::new)
+    let verified = rules.believe(claims, now)?;
+    Ok(Arc::new(Verified { believed_for: RELIED_ON, ..verified }))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::bearer::Verified;
+use super::bearer::{CHECKED_FOR, Verified};
 use super::claims::{self, Claims};
 use super::compact::{self, Compact};
 use crate::clock::Timestamp;
@@ -94,6 +94,7 @@ impl Rules {
             expires_at,
             ends_at: expires_at.map(|ends| ends.plus(self.leeway)),
             checked_at: now,
+            believed_for: CHECKED_FOR,
         })
     }
 }

@@ -39,6 +39,7 @@ mod outages;
 mod paths;
 mod policy_live;
 mod provider_outages;
+mod provider_tls;
 mod rate_limits;
 mod redirects;
 mod redis;

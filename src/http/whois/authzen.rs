@@ -70,11 +70,7 @@ enum Semantic {
 type Fault = (StatusCode, &'static str);
 
 /// `POST /access/v1/evaluation`.
-pub async fn evaluation(
-    request: HttpRequest,
-    state: Data<State>,
-    body: Result<Bytes, actix_web::Error>,
-) -> HttpResponse {
+pub async fn evaluation(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
         Err(refusal) => return *refusal,
@@ -87,11 +83,7 @@ pub async fn evaluation(
 }
 
 /// `POST /access/v1/evaluations`.
-pub async fn evaluations(
-    request: HttpRequest,
-    state: Data<State>,
-    body: Result<Bytes, actix_web::Error>,
-) -> HttpResponse {
+pub async fn evaluations(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
         Err(refusal) => return *refusal,
