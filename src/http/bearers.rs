@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::caller::Caller;
-use super::who::Unchecked;
+use super::caller::{Caller, Unchecked};
 use crate::clock::Timestamp;
 use crate::config::UserHeaderFormat;
 use crate::identity::bearer::{Digest, Issuers, Verdict, Verified, digest_of};

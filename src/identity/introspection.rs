@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use quick_cache::sync::Cache;
 
-use super::bearer::{Digest, Verdict, Verified};
 use super::claims::Claims;
 use super::discovery::Discovery;
 use super::jwt::Rules;
 use super::outgoing::{Outgoing, OutgoingError};
 use super::refresh::Asker;
+use super::verified::{Digest, Verdict, Verified};
 use crate::clock::Timestamp;
 use crate::config;
 

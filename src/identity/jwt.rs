@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::bearer::{CHECKED_FOR, Verified};
 use super::claims::{self, Claims};
 use super::compact::{self, Compact};
+use super::verified::{CHECKED_FOR, Verified};
 use crate::clock::Timestamp;
 use crate::config;
 

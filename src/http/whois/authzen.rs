@@ -16,7 +16,8 @@ use super::{Asking, MAX_CHECKS, Matter, read};
 use crate::http::caller::Caller;
 use crate::http::state::State;
 
-use crate::http::who::{Unchecked, Who};
+use crate::http::caller::Unchecked;
+use crate::http::who::Who;
 use crate::identity::api_token::SCOPE_AUTHORIZE;
 use crate::identity::{Identity, Method};
 use crate::policy::Facts;
