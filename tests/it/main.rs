@@ -31,6 +31,7 @@ mod headers;
 mod hosts;
 mod http_framing;
 mod id_token;
+mod introspection;
 mod login;
 mod logout;
 mod many_people;
