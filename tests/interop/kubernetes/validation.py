@@ -103,7 +103,7 @@ def chart(run_folder):
         ("a middleware that lets an identity header through", forward, "lacks X-User-Id"),
         ("credentials stripped on one side alone", {"config": {"forward_auth": {"strip_credentials": False}}}, "services would get no cookie at all"),
         ("roleMapping and policy at once", {"roleMapping": {"/a": ["b"]}, "policy": {"default": "deny"}}, "keep one of the two"),
-        ("a key of the configuration that the chart sets", {"config": {"server": {"listen": "0.0.0.0:1"}}}, "config.server.listen is set by the chart"),
+        ("a key of the configuration that the chart sets", {"config": {"server": {"drain": "1s"}}}, "config.server.drain is set by the chart"),
         ("a misspelt value", {"replicasCount": 2}, "replicasCount"),
         ("a misspelt value deep inside", {"ingressroute": {"middleware": {"spec": {"forwardAuth": {"authResponseHeader": []}}}}}, "authResponseHeader"),
         ("a value of the wrong kind", {"trustedProxies": "10.0.0.0/8"}, "trustedProxies"),

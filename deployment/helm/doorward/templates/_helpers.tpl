@@ -114,7 +114,7 @@ app.kubernetes.io/part-of: doorward
 {{- if and .Values.roleMapping .Values.policy }}
 {{- fail "\n\nroleMapping and policy are two ways to say the same: keep one of the two.\n" }}
 {{- end }}
-{{- range $section, $keys := dict "server" (list "listen" "external_url" "trusted_proxies" "drain") "ops" (list "listen") "store" (list "url") "policy" (list "file") }}
+{{- range $section, $keys := dict "server" (list "external_url" "trusted_proxies" "drain") "store" (list "url") "policy" (list "file") }}
 {{- range $key := $keys }}
 {{- if hasKey (dig $section (dict) $.Values.config) $key }}
 {{- fail (printf "\n\nconfig.%s.%s is set by the chart; use its own value (externalUrl, trustedProxies, drainSeconds, redis, roleMapping, policy).\n" $section $key) }}
