@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::sync::Cache;
 
+use super::claims;
 use super::compact::Compact;
 use super::discovery::Discovery;
 use super::introspection::Introspection;
@@ -50,6 +51,11 @@ pub struct Verified {
     pub roles: Vec<String>,
     /// Of the configured claim; sorted.
     pub groups: Vec<String>,
+    /// The claim of the groups, where the issuer keeps them elsewhere ([`claims::is_elsewhere`]): then `groups` says
+    /// nothing, and who decides by groups cannot decide.
+    pub groups_elsewhere: Option<String>,
+    /// The same for roles: such a token could not be checked.
+    pub(super) roles_elsewhere: Option<String>,
     /// For whom it is.
     pub audiences: Vec<String>,
     /// `exp`; an issuer that was asked need not say.
@@ -80,6 +86,16 @@ pub enum Verdict {
     Wrong(&'static str),
     /// Keys or the issuer's word could not be had, for this reason; for the log.
     Unchecked(String),
+}
+
+impl Verdict {
+    /// Of a token that holds: without all of its roles nothing can be decided by it.
+    pub(super) fn of(verified: Arc<Verified>) -> Self {
+        match &verified.roles_elsewhere {
+            Some(claim) => Self::Unchecked(claims::elsewhere(claim)),
+            None => Self::Valid(verified),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -214,7 +230,10 @@ impl Issuers {
             Err(why) => return Verdict::Wrong(why),
         };
         match issuer.keys.find(token.kid(), &token.alg, now).await {
-            Lookup::Found(key) if token.is_signed_by(&key) => Verdict::Valid(Arc::new(verified)),
+            Lookup::Found(key) if !key.may_sign_for(&issuer.rules.issuer) => {
+                Verdict::Wrong("its key is for tokens of another issuer")
+            }
+            Lookup::Found(key) if token.is_signed_by(&key) => Verdict::of(Arc::new(verified)),
             Lookup::Found(_) => Verdict::Wrong("its signature is wrong"),
             Lookup::Unknown => Verdict::Wrong("its issuer publishes no such key"),
             Lookup::Unavailable(error) => Verdict::Unchecked(error.to_string()),

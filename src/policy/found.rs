@@ -172,6 +172,12 @@ impl Policy {
         !self.from_file || self.people.knows_group(group)
     }
 
+    /// Whether a decision may hang on somebody's groups: some assignment is to a group.
+    #[must_use]
+    pub fn uses_groups(&self) -> bool {
+        self.people.uses_groups()
+    }
+
     /// Faults that show only beside the configuration: `ids` are those of all providers and issuers.
     #[must_use]
     pub fn faults_with_providers(&self, ids: &[&str]) -> Vec<super::Fault> {

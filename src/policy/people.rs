@@ -128,6 +128,10 @@ impl People {
         self.by_group.contains_key(group)
     }
 
+    pub(super) fn uses_groups(&self) -> bool {
+        !self.by_group.is_empty()
+    }
+
     /// Every role that the policy names, sorted.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.known.iter().map(String::as_str)

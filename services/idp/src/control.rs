@@ -49,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) header: Map<String, Value>,
     pub(crate) duplicate_kid: bool,
     pub(crate) many_keys: usize,
+    pub(crate) jwk: Map<String, Value>,
     pub(crate) email_verified: Option<Value>,
     pub(crate) no_iss_param: bool,
     pub(crate) callback_iss: Option<String>,

@@ -33,6 +33,8 @@ pub enum Trouble {
     SignInRefused,
     /// More roles than a session can hold.
     TooManyRoles,
+    /// The provider did not tell all roles or groups, so nothing can be decided by them.
+    RolesNotTold,
     /// A form that did not come from our pages.
     Forged,
     /// The store does not answer.
@@ -66,7 +68,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -80,6 +82,7 @@ impl Trouble {
         Self::Disabled,
         Self::SignInRefused,
         Self::TooManyRoles,
+        Self::RolesNotTold,
         Self::Forged,
         Self::StoreDown,
         Self::BadRequest,
@@ -116,7 +119,7 @@ impl Trouble {
             Self::TooManyRequests(_) => 429,
             Self::Internal => 500,
             Self::ProviderBroken => 502,
-            Self::StoreDown | Self::SignInNotConfigured => 503,
+            Self::StoreDown | Self::SignInNotConfigured | Self::RolesNotTold => 503,
             Self::ProviderSilent => 504,
         }
     }
@@ -138,6 +141,7 @@ impl Trouble {
             Self::Disabled => "disabled",
             Self::SignInRefused => "sign-in-refused",
             Self::TooManyRoles => "too-many-roles",
+            Self::RolesNotTold => "roles-not-told",
             Self::Forged => "forged",
             Self::StoreDown => "store-down",
             Self::BadRequest => "bad-request",
@@ -170,6 +174,7 @@ impl Trouble {
             | Self::EmailMissing
             | Self::DomainNotAllowed
             | Self::TooManyRoles
+            | Self::RolesNotTold
             | Self::Disabled => "Use another account",
             Self::BadRequest
             | Self::NotFound
@@ -280,6 +285,13 @@ impl Trouble {
                 "Your account has too many roles",
                 format!("{the} told us of more roles than a sign-in here can carry."),
                 vec!["Ask your administrator to shorten the list of roles of your account.".into()],
+            ),
+            Self::RolesNotTold => (
+                "We cannot check what you may do",
+                format!(
+                    "{the} did not tell us which groups your account is in, because there are too many of them."
+                ),
+                vec!["Ask your administrator: what to change is in the log, under the reference below.".into()],
             ),
             Self::Forged => (
                 "This form did not come from here",
