@@ -183,6 +183,12 @@ impl Policy {
     pub fn faults_with_providers(&self, ids: &[&str]) -> Vec<super::Fault> {
         self.people.faults_with_providers(&self.file, ids)
     }
+
+    /// What is allowed but dangerous beside the configuration.
+    #[must_use]
+    pub fn warnings_with_providers(&self, ids: &[&str]) -> Vec<super::Fault> {
+        self.people.warnings_with_providers(&self.file, ids)
+    }
 }
 
 fn same_object<T>(one: Option<&T>, other: Option<&T>) -> bool {

@@ -39,6 +39,7 @@ mod outages;
 mod paths;
 mod policy_live;
 mod provider_outages;
+mod providers;
 mod rate_limits;
 mod redirects;
 mod redis;

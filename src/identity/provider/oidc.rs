@@ -34,7 +34,7 @@ pub struct Oidc {
     label: String,
     pub(super) kind: ProviderKind,
     pub(super) issuers: Issuers,
-    issuer_url: IssuerUrl,
+    pub(super) issuer_url: IssuerUrl,
     pub(super) client_id: String,
     client_secret: Option<SecretString>,
     callback: RedirectUrl,
