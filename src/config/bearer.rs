@@ -107,9 +107,11 @@ fn one(
 /// An issuer that tokens name.
 fn one_issuer(text: &str) -> Result<String, String> {
     if issuers_of_all(text).is_some() {
-        return Err("is Microsoft's address for many tenants, which no token names; write an entry for each tenant, \
+        return Err(
+            "is Microsoft's address for many tenants, which no token names; write an entry for each tenant, \
              `https://login.microsoftonline.com/TENANT-ID/v2.0`"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(text.to_owned())
 }

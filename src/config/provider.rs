@@ -125,7 +125,8 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
     }
     meaningless(table, kind, faults);
     if email_optional && allowed_domains.as_ref().is_some_and(|domains| !domains.is_empty()) {
-        let message = "says nothing beside `allowed_domains`, which lets in by the e-mail; take one of them out";
+        let message =
+            "says nothing beside `allowed_domains`, which lets in by the e-mail; take one of them out";
         table.fault("email_optional", message, faults);
     }
     if insecure_http {

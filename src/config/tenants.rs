@@ -30,7 +30,11 @@ pub(super) fn read(table: &Table, issuer: Option<&str>, faults: &mut Faults) -> 
     let allowed = table.each("allowed_tenants", faults, |text| tenant(text, per_tenant));
     let claim = table.parse("tenant_claim", faults, claim);
     if table.list("allowed_tenants").is_some_and(<[_]>::is_empty) {
-        table.fault("allowed_tenants", "is empty, so nobody could sign in; list the tenants, or take it out", faults);
+        table.fault(
+            "allowed_tenants",
+            "is empty, so nobody could sign in; list the tenants, or take it out",
+            faults,
+        );
     }
     if table.written("allowed_tenants").is_none() {
         if per_tenant {
@@ -39,7 +43,11 @@ pub(super) fn read(table: &Table, issuer: Option<&str>, faults: &mut Faults) -> 
                 `https://login.microsoftonline.com/TENANT-ID/v2.0`";
             table.fault("allowed_tenants", message, faults);
         } else if table.written("tenant_claim").is_some() {
-            table.fault("tenant_claim", "says nothing without `allowed_tenants`; add that, or take it out", faults);
+            table.fault(
+                "tenant_claim",
+                "says nothing without `allowed_tenants`; add that, or take it out",
+                faults,
+            );
         }
     }
     if per_tenant && claim.as_deref().is_some_and(|claim| claim != DEFAULT_CLAIM) {

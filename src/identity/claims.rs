@@ -31,7 +31,8 @@ pub fn at<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
 #[must_use]
 pub fn is_elsewhere(claims: &Claims, path: &str) -> bool {
     let name = if path.contains("://") { path } else { path.split('.').next().unwrap_or(path) };
-    let named = claims.get("_claim_names").and_then(Value::as_object).is_some_and(|all| all.contains_key(name));
+    let named =
+        claims.get("_claim_names").and_then(Value::as_object).is_some_and(|all| all.contains_key(name));
     let has_groups = claims.get("hasgroups").is_some_and(is_true);
     named || (has_groups && name == "groups")
 }

@@ -119,7 +119,9 @@ fn keys_that_are_named_exist() {
 fn configurations_to_copy_are_taken() {
     let (mut configurations, mut policies) = (0, 0);
     for page in all().into_iter().filter(|page| !page.ends_with("CHANGELOG.md")) {
-        let name = page.strip_prefix(root().join("docs")).map_or("../README.md".into(), |name| name.display().to_string());
+        let name = page
+            .strip_prefix(root().join("docs"))
+            .map_or("../README.md".into(), |name| name.display().to_string());
         let of_providers = name.starts_with("providers/");
         for (n, block) in yaml_blocks(&name).into_iter().enumerate() {
             let case = format!("{name}, block {}", n + 1);

@@ -17,10 +17,18 @@ fn an_issuer_for_everybody_needs_the_list_of_who_is_meant() {
     for all in ["common", "organizations"] {
         let path = format!("/{all}/v2.0");
         let line = fault(&entra(&path, ""));
-        assert!(line.starts_with("`providers.p.allowed_tenants`") && line.contains("everybody of every organisation"), "{line}");
-        let config = load(&entra(&path, &format!(", allowed_tenants: [{}]", TENANT_ID.to_uppercase()))).unwrap();
+        assert!(
+            line.starts_with("`providers.p.allowed_tenants`")
+                && line.contains("everybody of every organisation"),
+            "{line}"
+        );
+        let config =
+            load(&entra(&path, &format!(", allowed_tenants: [{}]", TENANT_ID.to_uppercase()))).unwrap();
         let tenants = config.providers[0].tenants.as_ref().unwrap();
-        assert_eq!((tenants.claim.as_str(), tenants.allowed.as_slice()), ("tid", &[TENANT_ID.to_owned()][..]));
+        assert_eq!(
+            (tenants.claim.as_str(), tenants.allowed.as_slice()),
+            ("tid", &[TENANT_ID.to_owned()][..])
+        );
         assert_eq!(tenants.issuers.as_deref(), Some("https://login.microsoftonline.com/{tenantid}/v2.0"));
         for (more, key, expect) in [
             (", allowed_tenants: []".to_owned(), "allowed_tenants", "nobody could sign in"),
@@ -32,7 +40,10 @@ fn an_issuer_for_everybody_needs_the_list_of_who_is_meant() {
             (format!(", allowed_tenants: [{TENANT_ID}], tenant_claim: oid"), "tenant_claim", "must be `tid`"),
         ] {
             let line = fault(&entra(&path, &more));
-            assert!(line.starts_with(&format!("`providers.p.{key}`")) && line.contains(expect), "{more}: {line}");
+            assert!(
+                line.starts_with(&format!("`providers.p.{key}`")) && line.contains(expect),
+                "{more}: {line}"
+            );
         }
     }
 }
@@ -60,10 +71,15 @@ fn every_other_issuer_is_one() {
 fn any_claim_may_name_the_organisation() {
     let issuer = "issuer: https://zitadel.example.com";
     let claim = "urn:zitadel:iam:user:resourceowner:id";
-    let config =
-        load(&provider(&format!("{issuer}, tenant_claim: \"{claim}\", allowed_tenants: [\"201982826478953724\"]"))).unwrap();
+    let config = load(&provider(&format!(
+        "{issuer}, tenant_claim: \"{claim}\", allowed_tenants: [\"201982826478953724\"]"
+    )))
+    .unwrap();
     let tenants = config.providers[0].tenants.as_ref().unwrap();
-    assert_eq!((tenants.claim.as_str(), tenants.allowed.as_slice()), (claim, &["201982826478953724".to_owned()][..]));
+    assert_eq!(
+        (tenants.claim.as_str(), tenants.allowed.as_slice()),
+        (claim, &["201982826478953724".to_owned()][..])
+    );
     assert_eq!(tenants.issuers, None);
     for (more, key, expect) in [
         ("tenant_claim: org_id", "tenant_claim", "nothing without `allowed_tenants`"),
@@ -95,7 +111,9 @@ fn kinds_refuse_what_they_do_not_heed() {
 #[test]
 fn a_bearer_issuer_is_one_that_tokens_name() {
     let issuer = |path: &str| {
-        format!("bearer: {{ issuers: [{{ issuer: \"https://login.microsoftonline.com{path}\", audiences: [api] }}] }}")
+        format!(
+            "bearer: {{ issuers: [{{ issuer: \"https://login.microsoftonline.com{path}\", audiences: [api] }}] }}"
+        )
     };
     for all in ["/common/v2.0", "/organizations/v2.0"] {
         assert!(fault(&issuer(all)).contains("write an entry for each tenant"), "{all}");

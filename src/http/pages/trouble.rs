@@ -291,7 +291,9 @@ impl Trouble {
                 format!(
                     "{the} did not tell us which groups your account is in, because there are too many of them."
                 ),
-                vec!["Ask your administrator: what to change is in the log, under the reference below.".into()],
+                vec![
+                    "Ask your administrator: what to change is in the log, under the reference below.".into(),
+                ],
             ),
             Self::Forged => (
                 "This form did not come from here",

@@ -68,7 +68,12 @@ fn zitadels_roles_are_the_members_of_an_object_and_nobody_elses() {
         assert_eq!(of(path, &["3", "2"]), ["two", "user"], "{path}");
         assert_eq!(of(path, &["a.example"]), [""; 0], "a domain can change hands, an id cannot");
     }
-    for path in ["roles", "https://zitadel.example/roles", "urn:zitadel:iam:org:project:1:2:roles", "urn:zitadel:iam:roles"] {
+    for path in [
+        "roles",
+        "https://zitadel.example/roles",
+        "urn:zitadel:iam:org:project:1:2:roles",
+        "urn:zitadel:iam:roles",
+    ] {
         assert_eq!(of(path, &[]), [""; 0], "{path}");
     }
 }
@@ -99,9 +104,23 @@ fn a_claim_that_is_elsewhere_is_not_one_that_is_absent() {
 fn another_claim_may_say_that_an_email_is_verified() {
     let of = |value: Value| verified_email(&claims(value), "xms_edov").map(str::to_owned);
     for yes in [json!(true), json!("true"), json!(1), json!("1")] {
-        assert_eq!(of(json!({"email": "a@b.example", "xms_edov": yes})), Ok("a@b.example".to_owned()), "{yes}");
+        assert_eq!(
+            of(json!({"email": "a@b.example", "xms_edov": yes})),
+            Ok("a@b.example".to_owned()),
+            "{yes}"
+        );
     }
-    for no in [json!(false), json!(0), json!("0"), json!(null), json!("yes"), json!([true]), json!({}), json!(2), json!(1.5)] {
+    for no in [
+        json!(false),
+        json!(0),
+        json!("0"),
+        json!(null),
+        json!("yes"),
+        json!([true]),
+        json!({}),
+        json!(2),
+        json!(1.5),
+    ] {
         assert_eq!(of(json!({"email": "a@b.example", "xms_edov": no})), Err(EmailFault::NotVerified), "{no}");
     }
     // The claim that was named decides, and a standard one beside it may only object.

@@ -7,7 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use openidconnect::core::{
     CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
 };
-use openidconnect::{AccessToken, AccessTokenHash, AuthorizationCode, AuthorizationCodeHash, IssuerUrl, Nonce};
+use openidconnect::{
+    AccessToken, AccessTokenHash, AuthorizationCode, AuthorizationCodeHash, IssuerUrl, Nonce,
+};
 use serde_json::Value;
 
 use super::oidc::Oidc;

@@ -27,7 +27,8 @@ pub(super) struct Named<'a> {
 impl Issuers {
     pub(super) fn new(issuer: &str, tenants: Option<&Tenants>) -> Self {
         let each = tenants.and_then(|tenants| {
-            let issuer_of = |tenant: &String| Some((tenant.clone(), tenants.issuers.as_deref()?.replace(TENANT, tenant)));
+            let issuer_of =
+                |tenant: &String| Some((tenant.clone(), tenants.issuers.as_deref()?.replace(TENANT, tenant)));
             tenants.allowed.iter().map(issuer_of).collect::<Option<_>>()
         });
         Self { one: issuer.to_owned(), tenants: tenants.cloned(), each: each.unwrap_or_default() }
@@ -77,14 +78,21 @@ impl Issuers {
         let document = if self.lack_tenant(token) { user_info } else { token };
         let told = match claims::at(document, claim) {
             Some(Value::String(told)) => told,
-            Some(_) => return Err(ProviderError::TenantNotAllowed(format!("its claim {claim:?} is no text"))),
+            Some(_) => {
+                return Err(ProviderError::TenantNotAllowed(format!("its claim {claim:?} is no text")));
+            }
             None => return Err(ProviderError::TenantNotAllowed(format!("it has no claim {claim:?}"))),
         };
         // Where the issuer says which tenant it is, the claim must say the same.
-        if named.tenant.is_none_or(|tenant| tenant == told) && tenants.allowed.iter().any(|allowed| allowed == told) {
+        if named.tenant.is_none_or(|tenant| tenant == told)
+            && tenants.allowed.iter().any(|allowed| allowed == told)
+        {
             return Ok(());
         }
-        Err(ProviderError::TenantNotAllowed(format!("its claim {claim:?} is {:?} (`allowed_tenants`)", quoted(told))))
+        Err(ProviderError::TenantNotAllowed(format!(
+            "its claim {claim:?} is {:?} (`allowed_tenants`)",
+            quoted(told)
+        )))
     }
 
     /// The tenants that are allowed; empty where nobody asked.

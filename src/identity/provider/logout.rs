@@ -87,7 +87,8 @@ impl Oidc {
         if !typ.eq_ignore_ascii_case("logout+jwt") && !typ.eq_ignore_ascii_case("application/logout+jwt") {
             return Err("its typ is not logout+jwt");
         }
-        let named = token.text("iss").and_then(|iss| self.issuers.named(iss)).ok_or("it is of another issuer")?;
+        let named =
+            token.text("iss").and_then(|iss| self.issuers.named(iss)).ok_or("it is of another issuer")?;
         if !token.audiences().contains(&self.client_id.as_str()) {
             return Err("it is for another client");
         }

@@ -26,11 +26,26 @@ async fn okta() {
     // A thin ID token, as the organisation's own server issues: the groups are in UserInfo.
     let thin = json!({ "id_token": { "groups": null }, "userinfo": { "groups": ["Doorward Staff"] } });
     assert_eq!(okta.roles(thin).await, "staff");
-    for near in [json!(["doorward staff"]), json!(["Doorward"]), json!(["Staff"]), json!(["Doorward Staff "]), json!("Doorward Staff"), json!([["Doorward Staff"]])] {
+    for near in [
+        json!(["doorward staff"]),
+        json!(["Doorward"]),
+        json!(["Staff"]),
+        json!(["Doorward Staff "]),
+        json!("Doorward Staff"),
+        json!([["Doorward Staff"]]),
+    ] {
         let (_, mut browser) = okta.attempt(ADA, &groups(near.clone())).await;
         assert_eq!(browser.get(APP).await.status, 403, "{near}");
     }
-    for server in ["", "/", "/oauth2", "/oauth2/", "/oauth2/default/", "/oauth2/defaults", "/oauth2/aus1a2b3c4d5e6f7g8h9"] {
+    for server in [
+        "",
+        "/",
+        "/oauth2",
+        "/oauth2/",
+        "/oauth2/default/",
+        "/oauth2/defaults",
+        "/oauth2/aus1a2b3c4d5e6f7g8h9",
+    ] {
         let iss = format!("{}{server}", okta.idp.origin);
         okta.refuses(token(json!({ "iss": iss })), 403, "the ID token is not valid").await;
     }
@@ -64,11 +79,19 @@ const PARTNER: &str = "309988776655443322";
 async fn zitadel() {
     let manner = json!({ "id_token": { "roles": null, "groups": null }, "userinfo": { "roles": null, "groups": null } });
     let zitadel = Example::new("providers/zitadel.md", 0).play(manner).await;
-    let granted = json!({ ROLES: { "staff": { OURS: "example.com" }, "auditor": { PARTNER: "partner.example" } } });
+    let granted =
+        json!({ ROLES: { "staff": { OURS: "example.com" }, "auditor": { PARTNER: "partner.example" } } });
     assert_eq!(zitadel.roles(token(granted.clone())).await, "auditor,staff");
     // Without "User roles inside ID Token" they are in UserInfo.
     assert_eq!(zitadel.roles(json!({ "userinfo": granted })).await, "auditor,staff");
-    for odd in [json!({ "staff": true }), json!({ "staff": {} }), json!({ "staff": [OURS] }), json!("staff"), json!(null), json!({ "a,staff": { OURS: "x" } })] {
+    for odd in [
+        json!({ "staff": true }),
+        json!({ "staff": {} }),
+        json!({ "staff": [OURS] }),
+        json!("staff"),
+        json!(null),
+        json!({ "a,staff": { OURS: "x" } }),
+    ] {
         assert_eq!(zitadel.roles(token(json!({ ROLES: odd }))).await, "", "{odd}");
     }
     zitadel.end().await;
@@ -87,8 +110,21 @@ async fn zitadels_organisations() {
     zitadel.lets_in(in_user_info).await;
     let mut foreign = roles;
     foreign[OWNER] = json!(PARTNER);
-    zitadel.refuses(json!({ "id_token": foreign, "userinfo": { OWNER: OURS } }), 403, "is of none of the allowed tenants").await;
-    for owner in [json!(null), json!([OURS]), json!({ OURS: 1 }), json!(format!("{OURS} ")), json!("example.com"), json!(201_982_826_478_953_724_u64)] {
+    zitadel
+        .refuses(
+            json!({ "id_token": foreign, "userinfo": { OWNER: OURS } }),
+            403,
+            "is of none of the allowed tenants",
+        )
+        .await;
+    for owner in [
+        json!(null),
+        json!([OURS]),
+        json!({ OURS: 1 }),
+        json!(format!("{OURS} ")),
+        json!("example.com"),
+        json!(201_982_826_478_953_724_u64),
+    ] {
         zitadel.refuses(token(json!({ OWNER: owner })), 403, "is of none of the allowed tenants").await;
     }
     zitadel.end().await;
@@ -100,7 +136,8 @@ async fn dex() {
     let dex = Example::new(page, 0).policy_of(page).play(token(json!({ "roles": null }))).await;
     let asked = query(&Browser::new(&dex.gateway).follow_to_provider(APP).await);
     assert_eq!(asked["scope"], "openid email profile groups");
-    let developers = json!({ "groups": ["developers"], "federated_claims": { "connector_id": "github", "user_id": "1" } });
+    let developers =
+        json!({ "groups": ["developers"], "federated_claims": { "connector_id": "github", "user_id": "1" } });
     assert_eq!(dex.roles(token(developers)).await, "staff");
     dex.refuses(json!({ "email_verified": false }), 403, "the e-mail is not verified").await;
     dex.end().await;
@@ -109,10 +146,15 @@ async fn dex() {
 #[actix_web::test]
 async fn dex_with_several_connectors() {
     let page = "providers/dex.md";
-    let dex = Example::new(page, 1).policy_of(page).play(token(json!({ "roles": null, "groups": ["developers"] }))).await;
+    let dex = Example::new(page, 1)
+        .policy_of(page)
+        .play(token(json!({ "roles": null, "groups": ["developers"] })))
+        .await;
     let asked = query(&Browser::new(&dex.gateway).follow_to_provider(APP).await);
     assert_eq!(asked["scope"], "openid email profile groups federated:id");
-    let by = |connector: Value| token(json!({ "federated_claims": { "connector_id": connector, "user_id": "1" } }));
+    let by = |connector: Value| {
+        token(json!({ "federated_claims": { "connector_id": connector, "user_id": "1" } }))
+    };
     assert_eq!(dex.roles(by(json!("ldap"))).await, "staff");
     for other in [json!("github"), json!("LDAP"), json!("ldap2"), json!(["ldap"]), json!(null)] {
         dex.refuses(by(other), 403, "is of none of the allowed tenants").await;
@@ -120,7 +162,8 @@ async fn dex_with_several_connectors() {
     // Whoever takes the scope out of the address on their way has no such claim, and names do not reach into others.
     dex.refuses(json!({}), 403, "it has no claim").await;
     dex.refuses(token(json!({ "federated_claims.connector_id": "ldap" })), 403, "it has no claim").await;
-    dex.refuses(token(json!({ "federated_claims": "ldap", "connector_id": "ldap" })), 403, "it has no claim").await;
+    dex.refuses(token(json!({ "federated_claims": "ldap", "connector_id": "ldap" })), 403, "it has no claim")
+        .await;
     dex.end().await;
 }
 
@@ -134,10 +177,18 @@ async fn authelia() {
     assert_eq!((there.header("x-auth-email"), there.header("x-auth-roles")), (ADA.into(), "staff".into()));
     assert_eq!(there.header("x-auth-name"), "Ada%20Lovelace");
     // An e-mail of the one document is not verified by the other.
-    authelia.refuses(json!({ "email_verified": false, "id_token": { "email_verified": true } }), 403, "the e-mail is not verified").await;
+    authelia
+        .refuses(
+            json!({ "email_verified": false, "id_token": { "email_verified": true } }),
+            403,
+            "the e-mail is not verified",
+        )
+        .await;
     authelia.refuses(json!({ "userinfo": { "sub": "somebody-else" } }), 502, "another sub").await;
     authelia.refuses(json!({ "userinfo": { "sub": null } }), 502, "another sub").await;
-    authelia.refuses(json!({ "garbage": { "userinfo": "eyJhbGciOiJSUzI1NiJ9.e30.c2ln" } }), 502, "no usable JSON").await;
+    authelia
+        .refuses(json!({ "garbage": { "userinfo": "eyJhbGciOiJSUzI1NiJ9.e30.c2ln" } }), 502, "no usable JSON")
+        .await;
     authelia.refuses(json!({ "status": { "userinfo": 503 } }), 504, "userinfo answered 503").await;
     authelia.end().await;
 }

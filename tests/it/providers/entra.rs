@@ -40,7 +40,10 @@ async fn single() -> Played {
 async fn several() -> Played {
     let example = Example::new(PAGE, 2);
     let mut manner = manner(&example, OURS);
-    merge(&mut manner, &json!({ "discovery": { "issuer": format!("{}/{{tenantid}}/v2.0", example.idp.origin) } }));
+    merge(
+        &mut manner,
+        &json!({ "discovery": { "issuer": format!("{}/{{tenantid}}/v2.0", example.idp.origin) } }),
+    );
     example.play(manner).await
 }
 
@@ -48,9 +51,13 @@ async fn several() -> Played {
 async fn one_tenant() {
     let entra = single().await;
     let there = entra.lets_in(json!({})).await;
-    assert_eq!((there.header("x-auth-email").as_str(), there.header("x-auth-roles").as_str()), ("ada@example.com", "staff"));
+    assert_eq!(
+        (there.header("x-auth-email").as_str(), there.header("x-auth-roles").as_str()),
+        ("ada@example.com", "staff")
+    );
     assert_eq!(there.header("x-user-id"), SUB);
-    let iss = |tenant: &str| token(json!({ "iss": format!("{}/{tenant}/v2.0", entra.idp.origin), "tid": tenant }));
+    let iss =
+        |tenant: &str| token(json!({ "iss": format!("{}/{tenant}/v2.0", entra.idp.origin), "tid": tenant }));
     for other in [PARTNER, PRIVATE, "common", "organizations", "{tenantid}"] {
         entra.refuses(iss(other), 403, "the ID token is not valid").await;
     }
@@ -134,7 +141,15 @@ async fn tenants_that_are_listed_and_no_others() {
         entra.refuses(of(issuer(OURS), json!(stranger)), 403, "is of none of the allowed tenants").await;
     }
     entra.refuses(of(issuer(OURS), json!(PARTNER)), 403, "is of none of the allowed tenants").await;
-    for tid in [json!(null), json!(""), json!("*"), json!([OURS]), json!({ OURS: true }), json!(OURS.to_uppercase()), json!(format!("{OURS} "))] {
+    for tid in [
+        json!(null),
+        json!(""),
+        json!("*"),
+        json!([OURS]),
+        json!({ OURS: true }),
+        json!(OURS.to_uppercase()),
+        json!(format!("{OURS} ")),
+    ] {
         entra.refuses(of(issuer(OURS), tid), 403, "is of none of the allowed tenants").await;
     }
     for iss in [
@@ -190,9 +205,16 @@ async fn groups_that_do_not_fit_are_not_no_groups() {
     merge(&mut manner, &token(json!({ "roles": null })));
     let entra = example.instead("    roles_claim: roles\n", "").play(manner).await;
     let staff = "0760b6cf-170e-4a14-91b3-4b78e0739963";
-    assert_eq!(entra.roles(token(json!({ "groups": [staff, "3b2b0c93-acd8-4208-8eba-7a48db1cd4c0"] }))).await, "staff");
+    assert_eq!(
+        entra.roles(token(json!({ "groups": [staff, "3b2b0c93-acd8-4208-8eba-7a48db1cd4c0"] }))).await,
+        "staff"
+    );
     let (answer, mut nobody) = entra.attempt("ada@example.com", &json!({})).await;
-    assert_eq!((answer.location().as_str(), nobody.get(APP).await.status), (APP, 403), "no groups are no groups");
+    assert_eq!(
+        (answer.location().as_str(), nobody.get(APP).await.status),
+        (APP, 403),
+        "no groups are no groups"
+    );
     let overage = json!({ "_claim_names": { "groups": "src1" }, "_claim_sources": { "src1": { "endpoint": "http://127.0.0.1:9/graph" } } });
     let mut with_some = overage.clone();
     merge(&mut with_some, &json!({ "groups": [staff] }));
@@ -208,7 +230,8 @@ async fn groups_that_do_not_fit_are_not_no_groups() {
 #[actix_web::test]
 async fn groups_that_nobody_decides_by_keep_nobody_out_and_roles_do() {
     let entra = single().await;
-    let overage = |claim: &str| json!({ "_claim_names": { claim: "src1" }, "_claim_sources": { "src1": {} } });
+    let overage =
+        |claim: &str| json!({ "_claim_names": { claim: "src1" }, "_claim_sources": { "src1": {} } });
     assert_eq!(entra.roles(token(overage("groups"))).await, "staff");
     entra.refuses(token(overage("roles")), 503, "have it send less").await;
     let mut without = overage("roles");

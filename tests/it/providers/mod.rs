@@ -47,7 +47,8 @@ impl Example {
     /// The `n`th configuration of a page. The provider's issuer has the path that stands there.
     fn new(page: &str, n: usize) -> Self {
         let blocks = yaml_blocks(page);
-        let block = blocks.iter().filter(|block| has_section(block, "providers")).nth(n).expect("such a block");
+        let block =
+            blocks.iter().filter(|block| has_section(block, "providers")).nth(n).expect("such a block");
         let providers = &block[block.find("providers:").unwrap()..];
         let issuer = providers.lines().find_map(|line| line.trim().strip_prefix("issuer: "));
         let issuer = issuer.map_or("", |written| written.split(" #").next().unwrap().trim());
@@ -56,7 +57,9 @@ impl Example {
         let path = after_host.find('/').map_or("", |at| &after_host[at..]);
         let idp = Idp::with_path(path);
         let mut config = String::new();
-        for line in providers.lines().take_while(|line| line.is_empty() || line.starts_with([' ', '#']) || line.starts_with("providers:")) {
+        for line in providers.lines().take_while(|line| {
+            line.is_empty() || line.starts_with([' ', '#']) || line.starts_with("providers:")
+        }) {
             let indent = line.len() - line.trim_start().len();
             let key = line.trim_start().split(':').next().unwrap();
             let changed = match key {
@@ -117,7 +120,12 @@ impl Played {
     /// Ada signs in, and what the service is told of her.
     async fn lets_in(&self, says: Value) -> Answer {
         let (answer, mut browser) = self.attempt(ADA, &says).await;
-        assert!(answer.status == 302 && answer.location() == APP, "{says}: {} {}", answer.status, self.last_refusal());
+        assert!(
+            answer.status == 302 && answer.location() == APP,
+            "{says}: {} {}",
+            answer.status,
+            self.last_refusal()
+        );
         browser.get(APP).await
     }
 

@@ -9,7 +9,9 @@ const ROLES: &str = "https://example.com/roles";
 
 /// Auth0 with the `n`th configuration of its page.
 async fn auth0(n: usize) -> Played {
-    let auth0 = Example::new("providers/auth0.md", n).play(token(json!({ "roles": null, "groups": null, "realm_access": null }))).await;
+    let auth0 = Example::new("providers/auth0.md", n)
+        .play(token(json!({ "roles": null, "groups": null, "realm_access": null })))
+        .await;
     assert_eq!(auth0.idp.issuer, format!("{}/", auth0.idp.origin));
     auth0
 }
@@ -52,7 +54,10 @@ async fn a_slash_that_is_missing_is_told() {
     let start = ada.get("https://auth.example.test/rbac/login").await;
     assert_eq!(start.status, 502, "{}", start.body);
     let log = std::fs::read_to_string(gateway.dir.join("audit.log")).unwrap();
-    assert!(log.contains("must be equal to the letter") && log.contains(&format!("{}/", idp.origin)), "{log}");
+    assert!(
+        log.contains("must be equal to the letter") && log.contains(&format!("{}/", idp.origin)),
+        "{log}"
+    );
     gateway.stop().await;
 }
 
@@ -60,7 +65,13 @@ async fn a_slash_that_is_missing_is_told() {
 async fn auth0s_organisations() {
     let auth0 = auth0(1).await;
     auth0.lets_in(token(json!({ "org_id": "org_9ybsU1dN2dKfDkBi" }))).await;
-    for other in [json!("org_other"), json!("ORG_9ybsU1dN2dKfDkBi"), json!(["org_9ybsU1dN2dKfDkBi"]), json!(""), json!("*")] {
+    for other in [
+        json!("org_other"),
+        json!("ORG_9ybsU1dN2dKfDkBi"),
+        json!(["org_9ybsU1dN2dKfDkBi"]),
+        json!(""),
+        json!("*"),
+    ] {
         auth0.refuses(token(json!({ "org_id": other })), 403, "is of none of the allowed tenants").await;
     }
     auth0.refuses(token(json!({ "org_name": "org_9ybsU1dN2dKfDkBi" })), 403, "it has no claim").await;
@@ -79,20 +90,29 @@ async fn gitlabs_groups() {
     let group = json!(["example/platform"]);
     assert_eq!(direct.roles(gitlab(&json!(["x", "example/platform"]), &json!([]))).await, "staff");
     assert_eq!(direct.idp.hits("userinfo").await, 0);
-    for elsewhere in [json!(["example"]), json!(["example/platform/team"]), json!(["evil/example/platform"]), json!(["Example/Platform"]), json!([])] {
+    for elsewhere in [
+        json!(["example"]),
+        json!(["example/platform/team"]),
+        json!(["evil/example/platform"]),
+        json!(["Example/Platform"]),
+        json!([]),
+    ] {
         let (_, mut browser) = direct.attempt(ADA, &gitlab(&elsewhere, &group)).await;
         assert_eq!(browser.get(APP).await.status, 403, "{elsewhere}: groups above say nothing");
     }
     direct.refuses(json!({ "email_verified": false }), 403, "the e-mail is not verified").await;
     direct.end().await;
     // With the other claims of the page, which only UserInfo has.
-    let inherited = Example::new(page, 0).policy_of(page).instead("groups_claim: groups_direct", "groups_claim: groups");
+    let inherited =
+        Example::new(page, 0).policy_of(page).instead("groups_claim: groups_direct", "groups_claim: groups");
     let inherited = inherited.play(json!({})).await;
     assert_eq!(inherited.roles(gitlab(&json!([]), &group)).await, "staff");
     assert_eq!(inherited.idp.hits("userinfo").await, 1);
     inherited.end().await;
     let owner = "https://gitlab.org/claims/groups/owner";
-    let owners = Example::new(page, 0).policy_of(page).instead("groups_claim: groups_direct", &format!("groups_claim: {owner}"));
+    let owners = Example::new(page, 0)
+        .policy_of(page)
+        .instead("groups_claim: groups_direct", &format!("groups_claim: {owner}"));
     let owners = owners.play(json!({})).await;
     assert_eq!(owners.roles(json!({ "userinfo": { owner: ["example/platform"] } })).await, "staff");
     owners.end().await;
@@ -105,16 +125,24 @@ async fn github() {
         let github = Example::new(page, n).policy_of(page).play(json!({})).await;
         let asked = query(&Browser::new(&github.gateway).follow_to_provider(APP).await);
         assert_eq!(asked["scope"], "read:user user:email");
-        let there = github.lets_in(json!({ "github_user": { "email": "boss@example.com", "login": "boss" } })).await;
-        assert_eq!((there.header("x-auth-email"), there.header("x-auth-roles")), (ADA.into(), "admin-role,staff".into()));
+        let there =
+            github.lets_in(json!({ "github_user": { "email": "boss@example.com", "login": "boss" } })).await;
+        assert_eq!(
+            (there.header("x-auth-email"), there.header("x-auth-roles")),
+            (ADA.into(), "admin-role,staff".into())
+        );
         let boss = |primary: bool, verified: bool| json!({ "email": ADA, "primary": primary, "verified": verified, "visibility": "public" });
-        let own = json!({ "email": "eve@evil.example", "primary": true, "verified": true, "visibility": null });
+        let own =
+            json!({ "email": "eve@evil.example", "primary": true, "verified": true, "visibility": null });
         // An address of the house that is not the primary one, verified or not, is not looked at.
         for other in [boss(false, true), boss(false, false)] {
-            let (answer, mut eve) = github.attempt("eve@evil.example", &json!({ "github_emails": [other, own] })).await;
+            let (answer, mut eve) =
+                github.attempt("eve@evil.example", &json!({ "github_emails": [other, own] })).await;
             assert_eq!((answer.location().as_str(), eve.get(APP).await.status), (APP, 403), "{other}");
         }
-        github.refuses(json!({ "github_emails": [boss(true, false)] }), 403, "the e-mail is not verified").await;
+        github
+            .refuses(json!({ "github_emails": [boss(true, false)] }), 403, "the e-mail is not verified")
+            .await;
         github.refuses(json!({ "status": { "github_emails": 404 } }), 502, "/user/emails answered 404").await;
         github.end().await;
     }
