@@ -45,6 +45,10 @@ pub enum Trouble {
     NotFound,
     /// The page exists, but not for this method.
     MethodNotAllowed,
+    /// More was sent than any form of ours has.
+    TooLarge,
+    /// What was sent did not arrive in time.
+    TooSlow,
     /// A fault of ours.
     Internal,
     /// No provider or no external address is configured.
@@ -68,7 +72,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -88,6 +92,8 @@ impl Trouble {
         Self::BadRequest,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::TooLarge,
+        Self::TooSlow,
         Self::Internal,
         Self::SignInNotConfigured,
         Self::WrongHost,
@@ -115,6 +121,8 @@ impl Trouble {
             Self::PasswordNeeded => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
             Self::WrongHost => 421,
             Self::TooManyRequests(_) => 429,
             Self::Internal => 500,
@@ -147,6 +155,8 @@ impl Trouble {
             Self::BadRequest => "bad-request",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
             Self::Internal => "internal",
             Self::SignInNotConfigured => "sign-in-not-configured",
             Self::WrongHost => "wrong-host",
@@ -179,6 +189,8 @@ impl Trouble {
             Self::BadRequest
             | Self::NotFound
             | Self::MethodNotAllowed
+            | Self::TooLarge
+            | Self::TooSlow
             | Self::WrongHost
             | Self::PasswordNeeded
             | Self::Forged => "Go to your account",
@@ -319,6 +331,17 @@ impl Trouble {
                 "This page works differently",
                 "The page exists, but it cannot be used in this way.".into(),
                 vec!["Open it from your account page instead.".into()],
+            ),
+            Self::TooLarge => (
+                "That is more than fits",
+                "The form that was sent is longer than any that this site has, so nothing was changed."
+                    .into(),
+                vec!["Open the page again, and write less into it.".into()],
+            ),
+            Self::TooSlow => (
+                "The form arrived too slowly",
+                "Your connection took too long to send it, so nothing was changed.".into(),
+                vec!["Open the page again and repeat it where the connection is better.".into()],
             ),
             Self::Internal => (
                 "Something went wrong on our side",
