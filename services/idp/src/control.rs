@@ -132,6 +132,23 @@ pub(crate) async fn set(
     Ok(HttpResponse::Ok().json(json!({"settings": inner.raw, "kids": inner.keys.kids()})))
 }
 
+/// `PUT /control`: these settings and no others, and counters at zero, all at once: nobody meets good behaviour in
+/// between. Keys and sessions stay.
+pub(crate) async fn replace(idp: web::Data<Idp>, body: web::Json<Map<String, Value>>) -> HttpResponse {
+    let raw = body.into_inner();
+    let settings = match Settings::read(&raw) {
+        Ok(settings) => settings,
+        Err(message) => return HttpResponse::BadRequest().json(json!({"error": message})),
+    };
+    let mut inner = idp.lock();
+    inner.settings = settings;
+    inner.raw = raw;
+    inner.hits.clear();
+    inner.last.clear();
+    inner.backchannel.clear();
+    HttpResponse::NoContent().finish()
+}
+
 /// `DELETE /control`: good behaviour again, counters at zero. Keys and sessions stay.
 pub(crate) async fn reset(idp: web::Data<Idp>) -> HttpResponse {
     let mut inner = idp.lock();

@@ -351,10 +351,15 @@ async fn an_issuer_is_a_name_to_the_letter() {
     }
     let idp = start();
     idp.control(json!({"jwk": {"issuer": "https://a.example/{tenantid}", "use": null}})).await;
+    let put = |body: Value| idp.http.put(format!("{}/control", idp.base)).json(&body).send();
+    assert_eq!(put(json!({"nope": 1})).await.unwrap().status(), 400);
     let keys: Value = idp.get(format!("{}/jwks", idp.base)).await.json().await.unwrap();
     for key in keys["keys"].as_array().unwrap() {
         assert_eq!((&key["issuer"], key.get("use")), (&json!("https://a.example/{tenantid}"), None));
     }
+    assert_eq!(put(json!({"no_iss_param": true})).await.unwrap().status(), 204);
+    let shown: Value = idp.get(format!("{}/control", idp.base)).await.json().await.unwrap();
+    assert_eq!((&shown["settings"], &shown["hits"]), (&json!({"no_iss_param": true}), &json!({})));
 }
 
 #[actix_web::test]

@@ -97,7 +97,7 @@ impl Example {
 
     /// Starts both, the provider with these manners from the beginning.
     async fn play(self, manner: Value) -> Played {
-        self.idp.control(manner.clone()).await;
+        self.idp.behave(&manner).await;
         let setup = Setup { issuers: Vec::new(), policy: self.policy, ..Setup::with(&self.idp) };
         let gateway = setup.and(&self.config).start().await;
         Played { idp: self.idp, gateway, manner }
@@ -107,10 +107,9 @@ impl Example {
 impl Played {
     /// Somebody signs in while the provider says this of them; what their callback came to.
     async fn attempt(&self, email: &str, says: &Value) -> (Answer, Browser) {
-        self.idp.reset().await;
         let mut settings = self.manner.clone();
         merge(&mut settings, says);
-        self.idp.control(settings).await;
+        self.idp.behave(&settings).await;
         let mut browser = Browser::new(&self.gateway);
         let callback = browser.sign_in_up_to_callback(APP, email).await;
         let answer = browser.get(&callback).await;

@@ -78,6 +78,12 @@ impl Idp {
         assert!(client().delete(self.at("/control")).send().await.unwrap().status().is_success());
     }
 
+    /// Sets how it behaves from now on, and that alone; counters to zero.
+    pub(crate) async fn behave(&self, settings: &Value) {
+        let answer = client().put(self.at("/control")).json(settings).send().await.unwrap();
+        assert_eq!(answer.status(), 204, "{settings}: {}", answer.text().await.unwrap());
+    }
+
     /// What it has seen so far: `hits`, `last`, `sessions` and more.
     pub(crate) async fn seen(&self) -> Value {
         client().get(self.at("/control")).send().await.unwrap().json().await.unwrap()
