@@ -113,8 +113,8 @@ fn keys_that_are_named_exist() {
     assert!(named > 15, "only {named} keys were found");
 }
 
-/// Every configuration and policy of the providers' pages, and every configuration elsewhere, is one that the program takes: as it stands,
-/// but for the files that it names, which are put there.
+/// Every configuration and policy of the providers' pages, and every configuration elsewhere, is one that the program
+/// takes: as it stands, but for the files that it names, which are put there.
 #[test]
 fn configurations_to_copy_are_taken() {
     let (mut configurations, mut policies) = (0, 0);
@@ -139,6 +139,25 @@ fn configurations_to_copy_are_taken() {
         }
     }
     assert!(configurations > 15 && policies > 5, "only {configurations} and {policies}");
+}
+
+/// The same for variables to copy.
+#[test]
+fn variables_to_copy_are_taken() {
+    let mut taken = 0;
+    for page in all().into_iter().filter(|page| page.parent().unwrap().ends_with("providers")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in text.split("\n```sh\n").skip(1).map(|block| block.split("\n```").next().unwrap()) {
+            let exported = block.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+            let env: std::collections::BTreeMap<String, String> =
+                exported.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            if let Err(faults) = doorward::config::Config::load(None, &env) {
+                panic!("{}: {faults}\n{block}", page.display());
+            }
+            taken += 1;
+        }
+    }
+    assert!(taken > 0, "no variables were found");
 }
 
 fn take_configuration(block: &str, case: &str) {
