@@ -145,7 +145,7 @@ fn configurations_to_copy_are_taken() {
 #[test]
 fn variables_to_copy_are_taken() {
     let mut taken = 0;
-    for page in all().into_iter().filter(|page| page.parent().unwrap().ends_with("providers")) {
+    for page in all().into_iter().filter(|page| page.parent().unwrap().ends_with("docs/providers")) {
         let text = fs::read_to_string(&page).unwrap();
         for block in text.split("\n```sh\n").skip(1).map(|block| block.split("\n```").next().unwrap()) {
             let exported = block.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
