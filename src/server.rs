@@ -209,7 +209,7 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let now = clock.now();
     let policy = Arc::new(policy(&config)?);
-    warn_of(&policy.load());
+    warn_of(&policy.load(), &config);
     let ring = key_ring(&config)?;
     let store = open_store(&config, &ring).await?;
     let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
@@ -351,8 +351,8 @@ fn providers(config: &Config, login: &ReturnRules) -> anyhow::Result<Providers> 
 }
 
 /// What is allowed but dangerous is said at every load.
-fn warn_of(policy: &Policy) {
-    for warning in policy.warnings() {
+fn warn_of(policy: &Policy, config: &Config) {
+    for warning in policy.warnings().iter().chain(&policy.warnings_with_providers(&config.identity_ids())) {
         tracing::warn!("{warning}");
     }
 }
@@ -361,7 +361,7 @@ fn count_reload(state: &State, reload: &Reload) {
     let now = state.clock.now();
     let event = match reload {
         Reload::Swapped(version) => {
-            warn_of(&state.policy.load());
+            warn_of(&state.policy.load(), &state.config);
             state.metrics.policy_loaded(&version.to_string(), now);
             PolicyEvent { action: "policy_loaded", version: *version, reason: None }
         }

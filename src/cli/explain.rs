@@ -207,6 +207,11 @@ impl Explain {
             Verdict::Wrong(why) => return Ok(Asker::Wrong(why.to_owned())),
             Verdict::Unchecked(why) => return Ok(Asker::Unchecked(why)),
         };
+        if let Some(claim) = &verified.groups_elsewhere
+            && policy.uses_groups()
+        {
+            return Ok(Asker::Unchecked(crate::identity::claims::elsewhere(claim)));
+        }
         let ids = crate::identity::user_id::UserIds::new(
             config.identity_ids().into_iter().map(str::to_owned).collect(),
         );

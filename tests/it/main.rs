@@ -41,6 +41,7 @@ mod paths;
 mod policy_live;
 mod provider_outages;
 mod provider_tls;
+mod providers;
 mod rate_limits;
 mod redirects;
 mod redis;

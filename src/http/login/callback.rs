@@ -20,7 +20,7 @@ use crate::http::params::Params;
 use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::ids;
-use crate::identity::provider::{CallbackAnswer, Person, Provider};
+use crate::identity::provider::{CallbackAnswer, Person, Provider, ProviderError};
 use crate::identity::seal::Purpose;
 use crate::identity::session::{Payload, SealError};
 use crate::store::{Once, SessionRecord, SignIn, UserRecord};
@@ -142,6 +142,12 @@ async fn sign_in(
         visit.audit("sign_in_refused", Some(reason), None);
         return visit.trouble(Trouble::SignInRefused, Then::SignIn(&login.return_to));
     };
+    if let Some(claim) = &person.groups_elsewhere
+        && state.policy.load().uses_groups()
+    {
+        let error = ProviderError::ClaimElsewhere(claim.clone());
+        return provider_trouble(visit, provider, &error, &login.return_to);
+    }
     let who = SignIn {
         user_id,
         provider: provider.id().to_owned(),

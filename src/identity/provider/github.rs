@@ -156,6 +156,7 @@ impl Github {
                 .or_else(|| claims::display_name(&user.login)),
             roles: Vec::new(),
             groups: Vec::new(),
+            groups_elsewhere: None,
             provider_sid: None,
             id_token: None,
         })

@@ -9,8 +9,10 @@ mod error;
 mod github;
 mod google;
 mod id_token;
+mod issuer;
 mod logout;
 mod oidc;
+mod person;
 
 use std::fmt;
 use std::time::Duration;
@@ -97,9 +99,9 @@ pub struct CallbackAnswer<'a> {
 /// Somebody that a provider vouches for, every value checked.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// `sub` there: 1 to 255 bytes.
+    /// `sub` there: 1 to 255 bytes, and in front of it the tenant where each is an issuer of its own.
     pub subject: String,
-    /// A verified e-mail.
+    /// A verified e-mail. Only with `email_optional` there may be none.
     pub email: Option<String>,
     /// A name for people, at most 256 characters.
     pub name: Option<String>,
@@ -107,6 +109,9 @@ pub struct Person {
     pub roles: Vec<String>,
     /// Of the configured claim; sorted.
     pub groups: Vec<String>,
+    /// The claim of the groups, where the provider keeps them elsewhere: then `groups` says nothing, and who decides by
+    /// groups must let nobody in.
+    pub groups_elsewhere: Option<String>,
     /// `sid`: the session there, which a back-channel logout may name.
     pub provider_sid: Option<String>,
     /// The ID token itself, the hint for a logout there.

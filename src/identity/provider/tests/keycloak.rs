@@ -67,6 +67,7 @@ async fn the_recorded_sign_in_passes_and_its_access_token_is_no_id_token() {
         let Lookup::Found(key) = keys.find(token.kid(), &token.alg, ISSUED).await else { panic!("no key") };
         let expected = Expected {
             pending: &pending,
+            issuer: &oidc.issuer_url,
             access_token: &AccessToken::new(access.into()),
             code: "unused",
             now,
