@@ -202,6 +202,8 @@ fn every_identity_header_is_in_every_list_to_copy() {
         "deployment/nginx/doorward.conf",
         "deployment/caddy/Caddyfile",
         "deployment/envoy/envoy.yaml",
+        "deployment/kubernetes/base/traefik.yaml",
+        "deployment/helm/doorward/values.yaml",
     ] {
         let text = read(page).to_lowercase();
         for header in &headers {
