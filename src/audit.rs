@@ -242,7 +242,8 @@ impl Audit {
 
     /// Writes a sign-in or sign-out down.
     pub fn sign_in(&self, event: &SignInEvent<'_>, now: Timestamp) {
-        self.write("session", event, Some(Kind::Event), now);
+        let kind = if event.action.ends_with("_refused") { Kind::Refusal } else { Kind::Event };
+        self.write("session", event, Some(kind), now);
     }
 
     /// Writes a change by an administrator down.

@@ -223,6 +223,7 @@ impl Scene {
             created_at: None,
             expires_at: ends.map(|ends| at(u64::from(ends))),
             last_used_at: None,
+            replaced_at: None,
         };
         self.store.real.put_token(&record).await.unwrap();
         digest
