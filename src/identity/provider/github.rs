@@ -157,6 +157,7 @@ impl Github {
             roles: Vec::new(),
             groups: Vec::new(),
             provider_sid: None,
+            proved_at: None,
             id_token: None,
         })
     }
