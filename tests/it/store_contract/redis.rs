@@ -2,6 +2,7 @@
 //! away, or are not what they should be.
 
 mod cluster;
+mod many;
 mod sentinel;
 mod tls;
 
