@@ -255,10 +255,13 @@ impl Explain {
 
     /// Whoever holds an API token, as administrators are told of them. Explaining makes no store.
     async fn by_api_token(&self, token: &str) -> anyhow::Result<Option<Asker>> {
-        let config = self.file.load().map_err(|_| anyhow::anyhow!("the configuration has changed meanwhile"))?;
+        let config =
+            self.file.load().map_err(|_| anyhow::anyhow!("the configuration has changed meanwhile"))?;
         let is_ours = token.starts_with(api_token::PREFIX);
         if is_ours && !api_token::is_well_formed(token) {
-            return Ok(Some(Asker::Wrong("it is no API token: its form or its checksum is wrong".to_owned())));
+            return Ok(Some(Asker::Wrong(
+                "it is no API token: its form or its checksum is wrong".to_owned(),
+            )));
         }
         if is_without_store(&config) {
             return Ok(is_ours.then(|| Asker::Wrong("there is no store yet, and so no API token".to_owned())));

@@ -37,7 +37,7 @@ impl Share {
 
     /// Lines of it that are kept, the newest.
     #[must_use]
-    pub const fn kept(self) -> usize {
+    pub const fn kept(self) -> u32 {
         match self {
             Self::Changes | Self::People => 15_000,
             Self::Refusals => 20_000,

@@ -30,9 +30,8 @@ async fn introspect(issuer: Data<Issuer>, form: Form<BTreeMap<String, String>>) 
     match (*issuer.away.lock().unwrap(), token.strip_prefix("theirs-")) {
         (true, _) => HttpResponse::ServiceUnavailable().finish(),
         (false, None) => HttpResponse::Ok().json(json!({ "active": false })),
-        (false, Some(name)) => {
-            HttpResponse::Ok().json(json!({ "active": true, "sub": name, "aud": "api", "token_type": "Bearer" }))
-        }
+        (false, Some(name)) => HttpResponse::Ok()
+            .json(json!({ "active": true, "sub": name, "aud": "api", "token_type": "Bearer" })),
     }
 }
 

@@ -456,7 +456,11 @@ fn a_page_that_cannot_be_shown_is_no_success() {
     let html = pages.render(&Page::SignOut(SignOut { who: "ada", csrf: "x" }));
     assert_eq!(html, LAST_RESORT);
     assert_eq!(Pages::status_of(&html, StatusCode::OK), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(Pages::status_of(&html, StatusCode::FORBIDDEN), StatusCode::FORBIDDEN, "what it is about stays");
+    assert_eq!(
+        Pages::status_of(&html, StatusCode::FORBIDDEN),
+        StatusCode::FORBIDDEN,
+        "what it is about stays"
+    );
     assert_eq!(Pages::status_of("<p>", StatusCode::OK), StatusCode::OK);
     let html = pages.render_admin("admin-overview.html", context! {});
     assert_eq!(Pages::status_of(&html, StatusCode::OK), StatusCode::INTERNAL_SERVER_ERROR);

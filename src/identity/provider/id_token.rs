@@ -104,7 +104,9 @@ impl Expected<'_> {
         }
         let since = self.pending.proof_since.map(Timestamp::from_secs);
         if since.is_some_and(|since| since.since(at) > LEEWAY) {
-            return Err("its auth_time is from before a new proof was asked for: the provider did not ask again");
+            return Err(
+                "its auth_time is from before a new proof was asked for: the provider did not ask again",
+            );
         }
         Ok(Some(at.min(self.now)))
     }

@@ -150,7 +150,8 @@ impl Oidc {
         let key = self.key_of(&token, now).await?;
         let expected = Expected { pending, access_token: &access_token, code: answer.code, now };
         expected.check(self, &id_token, &token, &key)?;
-        let proved_at = expected.proved_at(&token).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
+        let proved_at =
+            expected.proved_at(&token).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
         if pending.proof_since.is_some() && proved_at.is_none() {
             tracing::warn!(
                 provider = self.id,

@@ -211,10 +211,13 @@ impl RedisStore {
         for _ in 0..ATTEMPTS {
             let Some(found) = self.find_token(old, now).await? else { return Ok(Rotated::Absent) };
             let after = old_until.map(|until| found.token.clone().replaced(until, now));
-            let (put, pairs) = (self.written(new)?.pairs(), match &after {
-                Some(after) => self.written(after)?.pairs(),
-                None => Vec::new(),
-            });
+            let (put, pairs) = (
+                self.written(new)?.pairs(),
+                match &after {
+                    Some(after) => self.written(after)?.pairs(),
+                    None => Vec::new(),
+                },
+            );
             let (from, to) = (names::token(old), names::token(&new.digest));
             let over = after.as_ref().map_or_else(String::new, |after| end(after.expires_at));
             let call = Call::new(&REPLACE).key(from).arg(found.mac).arg(over);

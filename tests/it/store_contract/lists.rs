@@ -125,7 +125,7 @@ pub(super) async fn activity_is_listed_newest_first_and_filtered(backend: &dyn B
 pub(super) async fn old_activity_is_forgotten(backend: &dyn Backend) {
     let store = backend.open().await;
     let of = |event: &str, what: &str, n: u64| Activity { event: event.into(), what: what.into(), ..line(n) };
-    let (changes, people) = (Share::Changes.kept() as u64, Share::People.kept() as u64);
+    let (changes, people) = (u64::from(Share::Changes.kept()), u64::from(Share::People.kept()));
     // Old changes and sign-ins, as many as are kept and a few more, and then a flood of refusals.
     let mut lines = vec![of("admin", "role_granted", 0), of("policy", "policy_refused", 1)];
     lines.extend((2..changes + 1).map(|n| of("admin", "role_granted", n)));
@@ -149,7 +149,7 @@ pub(super) async fn old_activity_is_forgotten(backend: &dyn Backend) {
     assert_eq!(count("policy", "").await, 1);
     assert_eq!(count("session", "sign_in").await, people);
     assert_eq!(count("session", "sign_in_refused").await, 3, "a refusal as every other");
-    assert_eq!(count("decision", "").await, Share::Refusals.kept() as u64 - 3);
+    assert_eq!(count("decision", "").await, u64::from(Share::Refusals.kept()) - 3);
     let filter = ActivityFilter { search: "\"n\":19999,".into(), ..ActivityFilter::default() };
     let found = store.activity(&filter, first(5)).await.unwrap().items;
     assert_eq!(found, [of("decision", "forbidden", 19_999)]);

@@ -163,17 +163,18 @@ pub(super) async fn tokens_are_listed_by_when_they_end(backend: &dyn Backend) {
         let expires_at = end.map(|secs| at(LATE + secs));
         store.put_token(&TokenRecord { expires_at, owner, ..plain(n) }).await.unwrap();
     }
-    let list = |search: &'static str, owner: Option<&'static str>, before: Option<u64>, offset, limit, now| {
-        let store = Arc::clone(&store);
-        async move {
-            let ends_before = before.map(|secs| at(LATE + secs));
-            let owner = owner.map(str::to_owned);
-            let filter = TokenFilter { search: search.into(), owner, ends_before };
-            let slice = Slice { offset, limit };
-            let page = store.tokens(&filter, TokenOrder::Ends, slice, at(LATE + now)).await.unwrap();
-            (digests(&page), page.total)
-        }
-    };
+    let list =
+        |search: &'static str, owner: Option<&'static str>, before: Option<u64>, offset, limit, now| {
+            let store = Arc::clone(&store);
+            async move {
+                let ends_before = before.map(|secs| at(LATE + secs));
+                let owner = owner.map(str::to_owned);
+                let filter = TokenFilter { search: search.into(), owner, ends_before };
+                let slice = Slice { offset, limit };
+                let page = store.tokens(&filter, TokenOrder::Ends, slice, at(LATE + now)).await.unwrap();
+                (digests(&page), page.total)
+            }
+        };
     assert_eq!(list("", None, None, 0, 9, 0).await, (vec![3, 5, 6, 2, 1, 4], 6));
     assert_eq!(list("", None, None, 1, 2, 0).await, (vec![5, 6], 6));
     assert_eq!(list("", None, None, 0, 3, 10).await, (vec![5, 6, 2], 5), "one has ended");
@@ -209,7 +210,9 @@ pub(super) async fn a_token_is_replaced_once_however_many_ask(backend: &dyn Back
     let mut asking = tokio::task::JoinSet::new();
     for n in 10..18 {
         let other = backend.open().await;
-        asking.spawn(async move { (n, other.rotate_token(&digest(1), &new(n), by(100), at(5)).await.unwrap()) });
+        asking.spawn(
+            async move { (n, other.rotate_token(&digest(1), &new(n), by(100), at(5)).await.unwrap()) },
+        );
     }
     let told = asking.join_all().await;
     let done: Vec<u8> = told.iter().filter(|(_, told)| *told == Rotated::Done).map(|(n, _)| *n).collect();

@@ -54,7 +54,8 @@ impl Redis {
                 arg.replace("PORT", &port.to_string()).replace("DIR", &folder.path().display().to_string())
             };
             let mut args: Vec<String> = args.iter().map(fill).collect();
-            let says_port = args.iter().any(|arg| arg == "--port" || arg.lines().any(|line| line == "port 0"));
+            let says_port =
+                args.iter().any(|arg| arg == "--port" || arg.lines().any(|line| line == "port 0"));
             if sentinel {
                 std::fs::write(folder.path().join("sentinel.conf"), &args[0]).unwrap();
                 args.clear();

@@ -182,8 +182,7 @@ async fn a_cluster_is_reached_over_tls() {
     let ca = certificates(folder.path());
     let mut args = tls_alone(folder.path());
     args.extend(["--tls-cluster".to_owned(), "yes".to_owned()]);
-    let cluster =
-        Cluster::start(0, &refs(&args), &["--tls", "--cacert", &ca.display().to_string()]).await;
+    let cluster = Cluster::start(0, &refs(&args), &["--tls", "--cacert", &ca.display().to_string()]).await;
     let url = cluster.url().replacen("redis", "rediss", 1);
     assert!(tls::open(&url, None, true).await.is_err(), "nobody vouches for these certificates");
     let (store, other) =

@@ -63,34 +63,51 @@ async fn times(store: &Arc<dyn Store>, many: u32) -> Vec<(&'static str, Duration
     let all = TokenFilter::default();
     let soon = TokenFilter { ends_before: Some(at(LATE + u64::from(many))), ..TokenFilter::default() };
     let one = TokenFilter { search: format!("build {}", many - 1), ..TokenFilter::default() };
-    let (orders, users) = ([TokenOrder::Newest, TokenOrder::Name, TokenOrder::Ends], format!("user-{}", many - 1));
+    let (orders, users) =
+        ([TokenOrder::Newest, TokenOrder::Name, TokenOrder::Ends], format!("user-{}", many - 1));
     // The first list of a gateway looks for what others wrote.
     total(&page(&all, TokenOrder::Newest, 0).await, many);
     total(&page(&soon, TokenOrder::Ends, 0).await, many / 10);
     assert_eq!(page(&one, TokenOrder::Newest, 0).await.items, [token(many - 1)]);
-    let ends: Vec<_> = page(&all, TokenOrder::Ends, 1).await.items.iter().map(|token| token.expires_at).collect();
+    let ends: Vec<_> =
+        page(&all, TokenOrder::Ends, 1).await.items.iter().map(|token| token.expires_at).collect();
     assert_eq!(ends[..2], [Some(at(LATE + 10)), Some(at(LATE + 20))]);
     vec![
-        ("check", time_of(async || store.token(&token(far as u32).digest, at(1)).await.unwrap().unwrap()).await),
+        (
+            "check",
+            time_of(async || store.token(&token(far as u32).digest, at(1)).await.unwrap().unwrap()).await,
+        ),
         ("user", time_of(async || store.users_named(&users).await.unwrap().remove(0)).await),
-        ("first page", time_of(async || {
-            for order in orders {
-                page(&all, order, 0).await;
-            }
-            store.users("", UserOrder::Email, slice(0)).await.unwrap();
-            store.users("", UserOrder::LastSeen, slice(0)).await.unwrap();
-        }).await),
-        ("far page", time_of(async || {
-            for order in orders {
-                page(&all, order, far).await;
-            }
-            store.users("", UserOrder::Email, slice(far)).await.unwrap();
-        }).await),
+        (
+            "first page",
+            time_of(async || {
+                for order in orders {
+                    page(&all, order, 0).await;
+                }
+                store.users("", UserOrder::Email, slice(0)).await.unwrap();
+                store.users("", UserOrder::LastSeen, slice(0)).await.unwrap();
+            })
+            .await,
+        ),
+        (
+            "far page",
+            time_of(async || {
+                for order in orders {
+                    page(&all, order, far).await;
+                }
+                store.users("", UserOrder::Email, slice(far)).await.unwrap();
+            })
+            .await,
+        ),
         ("about to end", time_of(async || page(&soon, TokenOrder::Ends, 0).await).await),
-        ("search", time_of(async || {
-            page(&one, TokenOrder::Newest, 0).await;
-            store.users(&users, UserOrder::Email, slice(0)).await.unwrap();
-        }).await),
+        (
+            "search",
+            time_of(async || {
+                page(&one, TokenOrder::Newest, 0).await;
+                store.users(&users, UserOrder::Email, slice(0)).await.unwrap();
+            })
+            .await,
+        ),
     ]
 }
 
