@@ -31,10 +31,35 @@ fn token(n: u32) -> TokenRecord {
     }
 }
 
-async fn fill(store: &Arc<dyn Store>, numbers: std::ops::Range<u32>) {
+/// What lists go by, as the store writes it.
+const INDEX: &str = concat!(
+    include_str!("../../../../src/store/redis/lua/lib.lua"),
+    include_str!("../../../../src/store/redis/lua/token_index.lua")
+);
+
+/// A token in ten is ours, the others are those of another program: they are written many in one go.
+async fn fill(server: &Server, store: &Arc<dyn Store>, numbers: std::ops::Range<u32>) {
+    let mut hand = server.redis.hand();
+    let script: String = redis::cmd("SCRIPT").arg("LOAD").arg(INDEX).query(&mut hand).unwrap();
+    let foreign: Vec<u32> = numbers.clone().filter(|n| !n.is_multiple_of(10)).collect();
+    for part in foreign.chunks(5_000) {
+        let mut write = redis::pipe();
+        for token in part.iter().map(|n| token(*n)) {
+            let (digest, name) = (token.digest.to_string(), token.name.unwrap());
+            let (hosts, made) = (token.hosts.join(","), token.created_at.unwrap());
+            write.cmd("HSET").arg(format!("tokens:{digest}")).arg("hosts").arg(&hosts);
+            write.arg("name").arg(&name).arg("created_at").arg(made.secs()).ignore();
+            write.cmd("EVALSHA").arg(&script).arg(1).arg("{doorward}:tokens:entry").arg("{doorward}:");
+            write.arg(digest).arg(format!(r#"{{"name":"{name}"}}"#)).arg(-made.millis()).arg("");
+            write.arg(format!("{name}\n\n\n{hosts}\n")).ignore();
+        }
+        write.exec(&mut hand).unwrap();
+    }
     stream::iter(numbers)
         .for_each_concurrent(AT_ONCE, |n| async move {
-            store.put_token(&token(n)).await.unwrap();
+            if n.is_multiple_of(10) {
+                store.put_token(&token(n)).await.unwrap();
+            }
             store.sign_in(&who(&format!("user-{n}")), at(u64::from(n))).await.unwrap();
         })
         .await;
@@ -68,7 +93,7 @@ async fn times(store: &Arc<dyn Store>, many: u32) -> Vec<(&'static str, Duration
     // The first list of a gateway looks for what others wrote.
     total(&page(&all, TokenOrder::Newest, 0).await, many);
     total(&page(&soon, TokenOrder::Ends, 0).await, many / 10);
-    assert_eq!(page(&one, TokenOrder::Newest, 0).await.items, [token(many - 1)]);
+    assert_eq!(page(&one, TokenOrder::Newest, 0).await.items, [TokenRecord { id: None, ..token(many - 1) }]);
     let ends: Vec<_> =
         page(&all, TokenOrder::Ends, 1).await.items.iter().map(|token| token.expires_at).collect();
     assert_eq!(ends[..2], [Some(at(LATE + 10)), Some(at(LATE + 20))]);
@@ -115,9 +140,9 @@ async fn times(store: &Arc<dyn Store>, many: u32) -> Vec<(&'static str, Duration
 async fn a_hundred_thousand_tokens_and_users_are_no_trouble() {
     let server = Server::new();
     let store = server.open().await;
-    fill(&store, 0..FEW).await;
+    fill(&server, &store, 0..FEW).await;
     let before = times(&store, FEW).await;
-    fill(&store, FEW..MANY).await;
+    fill(&server, &store, FEW..MANY).await;
     let after = times(&store, MANY).await;
     for ((what, before), (_, after)) in before.into_iter().zip(after) {
         let ratio = after.as_secs_f64() / before.max(Duration::from_millis(2)).as_secs_f64();

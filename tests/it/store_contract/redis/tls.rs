@@ -21,7 +21,11 @@ pub(super) fn certificates(folder: &Path) -> PathBuf {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     make(&format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=authority"));
     make(&format!("req {key} -keyout server.key -out server.csr -subj /CN=redis"));
-    std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n").unwrap();
+    std::fs::write(
+        folder.join("ext"),
+        "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n",
+    )
+    .unwrap();
     make(
         "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile ext",
     );
