@@ -41,6 +41,7 @@ mod outages;
 mod paths;
 mod policy_live;
 mod provider_outages;
+mod provider_tls;
 mod rate_limits;
 mod redirects;
 mod redis;
