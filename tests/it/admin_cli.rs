@@ -249,7 +249,7 @@ async fn all_of_it_works_from_elsewhere_with_a_token() {
     let list = json(there(&gateway, admin, ends).await);
     assert_eq!((&list["total"], &list["items"][0]["digest"]), (&3.into(), &digest.into()));
     for (span, count) in [("2h", 1), ("30m", 0)] {
-        let within = [&ends[..], &["--ends-within", span]].concat();
+        let within = [ends, &["--ends-within", span]].concat();
         assert_eq!(json(there(&gateway, admin, &within).await)["total"], count, "{span}");
         assert_eq!(json(here(&gateway.dir, &within))["total"], count, "{span}");
     }

@@ -31,7 +31,7 @@ async fn the_one_that_is_measured() {
     if std::env::var(MEANT).is_err() {
         return;
     }
-    let gateway = Setup::with(&Idp::shared()).start().await;
+    let gateway = Setup::with(Idp::shared()).start().await;
     let state = gateway.state();
     let mut file = rusqlite::Connection::open(gateway.dir.join("doorward.db")).unwrap();
     file.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
