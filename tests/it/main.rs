@@ -35,6 +35,7 @@ mod introspection;
 mod login;
 mod logout;
 mod many_people;
+mod memory;
 mod no_secrets;
 mod outages;
 mod paths;
