@@ -32,7 +32,7 @@ use url::Url;
 
 use self::ask::{Asker, Credential, Question};
 use self::change::{Change, Proxy, Topic, change};
-use self::report::{Check, Report};
+use self::report::Report;
 use super::ConfigFile;
 use crate::cli;
 use crate::config::Config;
