@@ -88,7 +88,10 @@ async fn nothing_is_wrong_with_the_demo_and_what_was_not_seen_is_not_claimed() {
     let told = stack.doctor(&stack.at("/foo/"), &[]);
     told.finds_nothing(&["gateway", "identity-headers", "listeners", "provider", "provider-accepts"]);
     for check in told.of("unchecked") {
-        assert!(check["give"].as_str().is_some_and(|give| give.contains("--") || give.contains("Run")), "{check:#}");
+        assert!(
+            check["give"].as_str().is_some_and(|give| give.contains("--") || give.contains("Run")),
+            "{check:#}"
+        );
     }
     let log = stack.doorward_log();
     let cancelled = log.matches("sign_in_refused").count();
@@ -119,7 +122,12 @@ async fn a_credential_is_tried_on_its_own_host_and_never_shown() {
 #[tokio::test]
 async fn bad_usage_is_status_2_and_sends_nothing() {
     let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_doorward")).env_clear().arg("doctor").args(args).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_doorward"))
+            .env_clear()
+            .arg("doctor")
+            .args(args)
+            .output()
+            .unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let file = std::env::current_dir().unwrap().join("Cargo.toml");
@@ -159,7 +167,9 @@ async fn finds_a_router_without_the_middleware() {
 #[tokio::test]
 async fn finds_an_identity_header_that_is_not_replaced() {
     let stack = Setup::demo().replacing("          - X-Auth-Roles\n", "").start().await;
-    stack.from_outside().finds(&["identity-headers"], &["into X-Auth-Roles reaches", "authResponseHeaders: [X-Auth-Roles"]);
+    stack
+        .from_outside()
+        .finds(&["identity-headers"], &["into X-Auth-Roles reaches", "authResponseHeaders: [X-Auth-Roles"]);
 }
 
 #[tokio::test]
@@ -181,7 +191,10 @@ async fn finds_a_proxy_that_believes_everybody() {
 #[tokio::test]
 async fn finds_headers_that_the_gateway_is_not_shown() {
     let stack = Setup::demo()
-        .replacing("trustForwardHeader: true", "trustForwardHeader: true\n        authRequestHeaders: [Cookie]")
+        .replacing(
+            "trustForwardHeader: true",
+            "trustForwardHeader: true\n        authRequestHeaders: [Cookie]",
+        )
         .start()
         .await;
     stack.from_outside().finds(&["headers-shown"], &["leave authRequestHeaders out"]);
@@ -189,8 +202,10 @@ async fn finds_headers_that_the_gateway_is_not_shown() {
 
 #[tokio::test]
 async fn finds_that_the_question_is_routed() {
-    let stack =
-        Setup::demo().replacing("\"PathPrefix(`/rbac`)\"", "\"PathPrefix(`/rbac`) || PathPrefix(`/auth`)\"").start().await;
+    let stack = Setup::demo()
+        .replacing("\"PathPrefix(`/rbac`)\"", "\"PathPrefix(`/rbac`) || PathPrefix(`/auth`)\"")
+        .start()
+        .await;
     let told = stack.from_outside();
     told.finds(&["inside-routes"], &["/auth leads to Doorward", "no rule that leads /auth"]);
     let about: Vec<&str> = told.of("finding").iter().map(|check| check["about"].as_str().unwrap()).collect();
@@ -209,7 +224,8 @@ async fn finds_that_metrics_are_routed() {
 
 #[tokio::test]
 async fn finds_that_the_pages_are_not_routed() {
-    let stack = Setup::demo().replacing("\"PathPrefix(`/rbac`)\"", "\"PathPrefix(`/elsewhere`)\"").start().await;
+    let stack =
+        Setup::demo().replacing("\"PathPrefix(`/rbac`)\"", "\"PathPrefix(`/elsewhere`)\"").start().await;
     let parts = ["is not Doorward's page: it answers 404", "PathPrefix(`/rbac/`)"];
     stack.from_outside().finds(&["login"], &parts);
 }
@@ -229,16 +245,21 @@ async fn finds_that_the_gateway_is_asked_about_its_own_pages() {
 
 #[tokio::test]
 async fn finds_a_proxy_that_is_not_trusted() {
-    let setup = Setup::demo().replacing("trusted_proxies: [127.0.0.1]", "trusted_proxies: [192.0.2.1]").open_at(KEYS);
+    let setup =
+        Setup::demo().replacing("trusted_proxies: [127.0.0.1]", "trusted_proxies: [192.0.2.1]").open_at(KEYS);
     let stack = setup.start().await;
     stack.from_outside().finds(&["trusted-proxies"], &["untrusted peer", "trusted_proxies: [ADDRESS"]);
 }
 
 #[tokio::test]
 async fn finds_an_external_url_of_another_scheme() {
-    let setup = Setup::demo().replacing("\"http://localhost:${PORT}\"", "\"https://localhost:${PORT}\"").open_at(KEYS);
+    let setup = Setup::demo()
+        .replacing("\"http://localhost:${PORT}\"", "\"https://localhost:${PORT}\"")
+        .open_at(KEYS);
     let stack = setup.start().await;
-    stack.from_outside().finds(&["scheme"], &["external URL is https", "external_url: \\\"http://localhost:"]);
+    stack
+        .from_outside()
+        .finds(&["scheme"], &["external URL is https", "external_url: \\\"http://localhost:"]);
 }
 
 #[tokio::test]
@@ -247,7 +268,11 @@ async fn finds_an_external_url_of_another_host() {
     let stack = setup.start().await;
     let told = stack.from_outside();
     told.finds(&["return"], &["neither shares its cookie with localhost:", "return_hosts: [\\\"localhost:"]);
-    assert!(told.ids("unchecked").contains("login"), "the other host is not asked unless it is named: {:#}", told.json);
+    assert!(
+        told.ids("unchecked").contains("login"),
+        "the other host is not asked unless it is named: {:#}",
+        told.json
+    );
     // Named, it is looked at as well: what is left is that nobody comes back, and that the provider knows no such address.
     stack.from_inside().finds(&["provider-accepts", "return"], &["http://127.0.0.1:"]);
 }
@@ -349,7 +374,10 @@ async fn finds_that_the_store_or_the_gateway_is_away() {
     let (file, aside) = (stack.folder().join("data/doorward.db"), stack.folder().join("aside"));
     std::fs::rename(&file, &aside).unwrap();
     let health = format!("http://127.0.0.1:{}/healthz", stack.inside);
-    until("the store is away", async || (client().get(&health).send().await.ok()?.status() == 503).then_some(())).await;
+    until("the store is away", async || {
+        (client().get(&health).send().await.ok()?.status() == 503).then_some(())
+    })
+    .await;
     stack.from_outside().finds(&["store"], &["the store does not answer"]);
     stack.from_inside().finds(&["store"], &["the gateway says of its store: failing"]);
     std::fs::rename(&aside, &file).unwrap();
@@ -369,7 +397,15 @@ async fn people_read_a_table_and_what_to_do() {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    for part in ["proxy: traefik", "FINDING", "1. asked: ", "   why     ", "   change  ", "could not be checked:\n- ", "1 finding, "] {
+    for part in [
+        "proxy: traefik",
+        "FINDING",
+        "1. asked: ",
+        "   why     ",
+        "   change  ",
+        "could not be checked:\n- ",
+        "1 finding, ",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Seen {
     pub(super) person: Answer,
     /// What a program is told.
     pub(super) said: Said,
+    /// Doorward is asked, and does not see the client's headers.
+    pub(super) hidden: bool,
     pub(super) login: Option<Login>,
 }
 
@@ -60,7 +62,8 @@ pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) -> Option<Seen> {
             "Mend the findings before, or give an address that is protected.",
         )),
     }
-    Some(Seen { person, said, login })
+    let hidden = matches!((&said, &overridden), (Said::Challenge(_), Said::Challenge(_)));
+    Some(Seen { person, said, hidden, login })
 }
 
 fn unreachable(case: &Case, error: &str) -> Check {

@@ -4,6 +4,7 @@
 use url::Url;
 
 use super::ask::{Answer, Credential, Question};
+use super::asked::Seen;
 use super::change::Topic;
 use super::report::Check;
 use super::said::Said;
@@ -25,7 +26,7 @@ const SIGNS: [&str; 3] = ["_", ".", "!"];
 /// An address for documentation (RFC 5737), which no client has.
 const SOMEBODY: &str = "203.0.113.77";
 
-pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) {
+pub(super) async fn look(case: &Case, seen: &Seen, checks: &mut Vec<Check>) {
     if case.asker.credential().is_some() {
         checks.push(signed_in(case).await);
     }
@@ -48,7 +49,7 @@ pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) {
         }
     }
     checks.push(identity(case, echo).await);
-    checks.push(aliases(case, echo).await);
+    checks.push(aliases(case, seen, echo).await);
     checks.push(client_address(case, echo).await);
     checks.extend(credentials(case, echo).await);
 }
@@ -102,7 +103,7 @@ fn spellings() -> impl Iterator<Item = String> {
     IDENTITY.iter().flat_map(|name| SIGNS.iter().map(move |sign| name.replace('-', sign)))
 }
 
-async fn aliases(case: &Case, echo: &Url) -> Check {
+async fn aliases(case: &Case, seen: &Seen, echo: &Url) -> Check {
     const ID: &str = "aliases";
     let (mut through, mut passed, mut silent) = (Vec::new(), Vec::new(), 0);
     for name in spellings() {
@@ -117,7 +118,13 @@ async fn aliases(case: &Case, echo: &Url) -> Check {
     if !through.is_empty() {
         let says = format!("{} of a client reaches the service", through.join(", "));
         let why = "a service that reads `_` or `.` as `-` (CGI, WSGI, PHP and many others do) believes it";
-        return Check::finding(ID, says, why, case.change(&Topic::Aliases));
+        // Where Doorward is asked and shown all headers, it refuses whatever the proxy leaves to it.
+        let topic = match through.iter().any(|name| name.contains('_')) {
+            true => Topic::Aliases,
+            false if seen.hidden => Topic::HeadersHidden,
+            false => Topic::NotAsked,
+        };
+        return Check::finding(ID, says, why, case.change(&topic));
     }
     if !passed.is_empty() {
         return passed_on(case);

@@ -163,7 +163,12 @@ mod tests {
     fn seen() -> Seen {
         let url = Url::parse("https://app.example.com/rbac/login").unwrap();
         let login = Login { url, rd: None, base: "/rbac".into() };
-        Seen { person: answer("/", 302, ""), said: Said::Challenge(Some(login.clone())), login: Some(login) }
+        Seen {
+            person: answer("/", 302, ""),
+            said: Said::Challenge(Some(login.clone())),
+            hidden: false,
+            login: Some(login),
+        }
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Case {
                 gateway_ahead = login::look(&self, login, &providers, &mut checks).await;
                 claims::look(&self, seen, &mut checks).await;
             }
-            echo::look(&self, &mut checks).await;
+            echo::look(&self, seen, &mut checks).await;
             exposed::look(&self, seen, &mut checks).await;
             let inside_ahead = inside::look(&self, &mut checks).await;
             checks.push(clock::judge(inside_ahead.or(gateway_ahead), &providers));

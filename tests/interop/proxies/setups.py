@@ -78,7 +78,7 @@ SETUPS = {
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
         broken=[
-            Broken("a location does not ask", "refusals", ("auth_request /.doorward;", "auth_request off;"), doctor=["asked"]),
+            Broken("a location does not ask", "refusals", ("auth_request /.doorward;", "auth_request off;"), doctor=["asked", "credentials"]),
             Broken("an identity header is left out", "spoofing", ("proxy_set_header X-Auth-Roles       $doorward_roles;", ""), doctor=["identity-headers"]),
             Broken("the tidied path is served", "paths", ("proxy_pass http://foo;", "proxy_pass http://foo/;")),
             Broken("another host is served", "hosts", ("proxy_set_header Host               $http_host;", "")),
@@ -102,7 +102,7 @@ SETUPS = {
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
         broken=[
-            Broken("a service does not ask", "refusals", ("import doorward", ""), doctor=["asked", "identity-headers"]),
+            Broken("a service does not ask", "refusals", ("import doorward", ""), doctor=["asked", "identity-headers", "aliases"]),
             Broken("an identity header is left out", "spoofing", ("X-Auth-Roles ", ""), doctor=["identity-headers"]),
             Broken("clients are believed", "claims", ("email admin@example.com", "email admin@example.com\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/8\n\t}"),
                    doctor=["forwarded-headers"]),
@@ -127,9 +127,9 @@ SETUPS = {
         },
         broken=[
             Broken("a service does not ask", "refusals",
-                   ("match: { prefix: / }\n                          route", "match: { prefix: / }\n                          typed_per_filter_config: *open\n                          route"), doctor=["asked"]),
+                   ("match: { prefix: / }\n                          route", "match: { prefix: / }\n                          typed_per_filter_config: *open\n                          route"), doctor=["asked", "aliases"]),
             Broken("an identity header is left out", "spoofing", ("- remove: x-auth-roles", ""), ("- { exact: x-auth-roles }", ""), doctor=["identity-headers"]),
-            Broken("doorward is not shown all headers", "spoofing", ('[{ safe_regex: { regex: ".*" } }]', "[{ exact: cookie }]"), doctor=["headers-shown"]),
+            Broken("doorward is not shown all headers", "spoofing", ('[{ safe_regex: { regex: ".*" } }]', "[{ exact: cookie }]"), doctor=["headers-shown", "aliases"]),
             Broken("clients are believed", "claims", ("use_remote_address: true", "use_remote_address: false"), doctor=["forwarded-headers", "client-address"]),
             Broken("the path is changed after it was decided on", "paths", ("timeout: 0s }", 'timeout: 0s, prefix_rewrite: /foo/admin/ }')),
             Broken("failures let through", "outages", ("failure_mode_allow: false", "failure_mode_allow: true")),
