@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::support::{Person, Setup, Stack, client, until};
+use super::support::{PATIENCE, Person, Setup, Stack, client, until};
 
 /// A public page of foo's that answers with the request as it arrived.
 const ECHO: &str = "/foo/public/x";
@@ -371,14 +371,20 @@ async fn finds_a_provider_that_is_another_one_or_has_no_keys_or_another_time_or_
 #[tokio::test]
 async fn finds_that_the_store_or_the_gateway_is_away() {
     let mut stack = Setup::demo().start().await;
-    let (file, aside) = (stack.folder().join("data/doorward.db"), stack.folder().join("aside"));
+    let file = stack.folder().join("data/doorward.db");
+    let lock = rusqlite::Connection::open(&file).unwrap();
+    lock.busy_timeout(PATIENCE).unwrap();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    stack.from_outside().finds(&["store"], &["the store does not answer"]);
+    drop(lock);
+    stack.from_outside().finds_nothing(&["gateway", "listeners", "provider", "provider-accepts"]);
+    let aside = stack.folder().join("aside");
     std::fs::rename(&file, &aside).unwrap();
     let health = format!("http://127.0.0.1:{}/healthz", stack.inside);
     until("the store is away", async || {
         (client().get(&health).send().await.ok()?.status() == 503).then_some(())
     })
     .await;
-    stack.from_outside().finds(&["store"], &["the store does not answer"]);
     stack.from_inside().finds(&["store"], &["the gateway says of its store: failing"]);
     std::fs::rename(&aside, &file).unwrap();
     stack.stop_doorward();

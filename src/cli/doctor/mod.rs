@@ -208,7 +208,9 @@ impl Case {
         if self.proxy.is_some() {
             return "--proxy".to_owned();
         }
-        let Ok(answer) = self.asker.ask(Question::program(&self.url)).await else {
+        // Doorward itself answers this wherever it is asked, and it says nothing about who carries its answers.
+        let question = Question::program(&self.url).with("x-http-method-override", "PATCH");
+        let Ok(answer) = self.asker.ask(question).await else {
             return "nothing answers".to_owned();
         };
         let word = |name: &str| answer.header(name).unwrap_or_default().to_owned();
@@ -225,15 +227,16 @@ impl Case {
             self.proxy = Some(Proxy::Traefik);
             return "it says nothing about itself, as Traefik does; --proxy NAME says otherwise".to_owned();
         }
-        // Its router's own words where no rule fits; no service is asked for this host.
-        let stray = Question::program(&self.url).with("host", "doorward-doctor.invalid");
+        // Its router's own words, where no rule fits.
+        let nowhere = said::own_page(&self.url, "", &format!("/{}", random_name()));
+        let stray = Question::program(&nowhere).with("host", "doorward-doctor.invalid");
         if let Ok(answer) = self.asker.ask(stray).await
             && answer.status == 404
             && answer.text() == "404 page not found\n"
             && answer.header("server").is_none()
         {
             self.proxy = Some(Proxy::Traefik);
-            return "its 404 for an unknown host is Traefik's; --proxy NAME says otherwise".to_owned();
+            return "its 404 is Traefik's; --proxy NAME says otherwise".to_owned();
         }
         "--proxy NAME says which lines to tell".to_owned()
     }
