@@ -67,12 +67,12 @@ impl Stack {
     }
 
     /// From outside, with an echo.
-    fn from_outside(&self) -> Told {
+    fn seen_outside(&self) -> Told {
         self.doctor(&self.at("/foo/x?a=b"), &["--echo", &self.at(ECHO)])
     }
 
     /// With the configuration too.
-    fn from_inside(&self) -> Told {
+    fn seen_inside(&self) -> Told {
         self.doctor(&self.at("/foo/x?a=b"), &["--echo", &self.at(ECHO), "--config", "doorward.yaml"])
     }
 }
@@ -80,11 +80,11 @@ impl Stack {
 #[tokio::test]
 async fn nothing_is_wrong_with_the_demo_and_what_was_not_seen_is_not_claimed() {
     let stack = Setup::demo().start().await;
-    let told = stack.from_inside();
+    let told = stack.seen_inside();
     // The address is this machine's own: that its other ports answer says nothing.
     told.finds_nothing(&["listeners"]);
     assert_eq!(told.json["proxy"], "traefik");
-    stack.from_outside().finds_nothing(&["gateway", "listeners", "provider", "provider-accepts"]);
+    stack.seen_outside().finds_nothing(&["gateway", "listeners", "provider", "provider-accepts"]);
     let told = stack.doctor(&stack.at("/foo/"), &[]);
     told.finds_nothing(&["gateway", "identity-headers", "listeners", "provider", "provider-accepts"]);
     for check in told.of("unchecked") {
@@ -160,7 +160,7 @@ async fn finds_a_router_without_the_middleware() {
     let stack = Setup::demo().replacing("middlewares: [doorward]\n", "middlewares: []\n").start().await;
     let told = stack.doctor(&stack.at("/foo/"), &[]);
     told.finds(&["asked"], &["not asked", "gets 200", "middlewares: [doorward]"]);
-    let told = stack.from_outside();
+    let told = stack.seen_outside();
     told.finds(&["asked", "identity-headers"], &["X-Auth-User, X-User-Id, X-Auth-Email"]);
 }
 
@@ -168,7 +168,7 @@ async fn finds_a_router_without_the_middleware() {
 async fn finds_an_identity_header_that_is_not_replaced() {
     let stack = Setup::demo().replacing("          - X-Auth-Roles\n", "").start().await;
     stack
-        .from_outside()
+        .seen_outside()
         .finds(&["identity-headers"], &["into X-Auth-Roles reaches", "authResponseHeaders: [X-Auth-Roles"]);
 }
 
@@ -177,7 +177,7 @@ async fn finds_aliases_that_are_left_to_the_gateway() {
     let stack =
         Setup::demo().replacing("aliasHeadersStrategy: reject", "aliasHeadersStrategy: keep").start().await;
     let parts = ["passes on X_Auth_User", "aliasHeadersStrategy: reject"];
-    stack.from_outside().finds(&["aliases"], &parts);
+    stack.seen_outside().finds(&["aliases"], &parts);
     stack.doctor(&stack.at("/foo/"), &[]).finds(&["aliases"], &parts);
 }
 
@@ -185,7 +185,7 @@ async fn finds_aliases_that_are_left_to_the_gateway() {
 async fn finds_a_proxy_that_believes_everybody() {
     let stack = Setup::demo().replacing("trustedIPs: []", "insecure: true").start().await;
     let parts = ["a client's X-Forwarded-Host", "a client's X-Forwarded-Uri", "trustedIPs: []"];
-    stack.from_outside().finds(&["forwarded-headers"], &parts);
+    stack.seen_outside().finds(&["forwarded-headers"], &parts);
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn finds_headers_that_the_gateway_is_not_shown() {
         )
         .start()
         .await;
-    stack.from_outside().finds(&["headers-shown"], &["leave authRequestHeaders out"]);
+    stack.seen_outside().finds(&["headers-shown"], &["leave authRequestHeaders out"]);
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn finds_that_the_question_is_routed() {
         .replacing("\"PathPrefix(`/rbac`)\"", "\"PathPrefix(`/rbac`) || PathPrefix(`/auth`)\"")
         .start()
         .await;
-    let told = stack.from_outside();
+    let told = stack.seen_outside();
     told.finds(&["inside-routes"], &["/auth leads to Doorward", "no rule that leads /auth"]);
     let about: Vec<&str> = told.of("finding").iter().map(|check| check["about"].as_str().unwrap()).collect();
     assert_eq!(about, ["/auth", "/auth/nginx", "/auth/envoy/foo/x", "/authenticate"]);
@@ -219,7 +219,7 @@ async fn finds_that_metrics_are_routed() {
         .replacing("\"PathPrefix(`/rbac`)\"", "\"PathPrefix(`/rbac`) || Path(`/metrics`)\"")
         .start()
         .await;
-    stack.from_outside().finds(&["metrics"], &["/metrics shows Doorward's metrics"]);
+    stack.seen_outside().finds(&["metrics"], &["/metrics shows Doorward's metrics"]);
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn finds_that_the_pages_are_not_routed() {
     let stack =
         Setup::demo().replacing("\"PathPrefix(`/rbac`)\"", "\"PathPrefix(`/elsewhere`)\"").start().await;
     let parts = ["is not Doorward's page: it answers 404", "PathPrefix(`/rbac/`)"];
-    stack.from_outside().finds(&["login"], &parts);
+    stack.seen_outside().finds(&["login"], &parts);
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn finds_that_the_gateway_is_asked_about_its_own_pages() {
         .replacing("default: deny", "default: authenticated")
         .start()
         .await;
-    stack.from_outside().finds(&["login"], &["a sign-in would need a sign-in"]);
+    stack.seen_outside().finds(&["login"], &["a sign-in would need a sign-in"]);
 }
 
 // --- doorward.yaml
@@ -248,7 +248,7 @@ async fn finds_a_proxy_that_is_not_trusted() {
     let setup =
         Setup::demo().replacing("trusted_proxies: [127.0.0.1]", "trusted_proxies: [192.0.2.1]").open_at(KEYS);
     let stack = setup.start().await;
-    stack.from_outside().finds(&["trusted-proxies"], &["untrusted peer", "trusted_proxies: [ADDRESS"]);
+    stack.seen_outside().finds(&["trusted-proxies"], &["untrusted peer", "trusted_proxies: [ADDRESS"]);
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn finds_an_external_url_of_another_scheme() {
         .open_at(KEYS);
     let stack = setup.start().await;
     stack
-        .from_outside()
+        .seen_outside()
         .finds(&["scheme"], &["external URL is https", "external_url: \\\"http://localhost:"]);
 }
 
@@ -266,7 +266,7 @@ async fn finds_an_external_url_of_another_scheme() {
 async fn finds_an_external_url_of_another_host() {
     let setup = Setup::demo().replacing("\"http://localhost:${PORT}\"", "\"http://127.0.0.1:${PORT}\"");
     let stack = setup.start().await;
-    let told = stack.from_outside();
+    let told = stack.seen_outside();
     told.finds(&["return"], &["neither shares its cookie with localhost:", "return_hosts: [\\\"localhost:"]);
     assert!(
         told.ids("unchecked").contains("login"),
@@ -274,7 +274,7 @@ async fn finds_an_external_url_of_another_host() {
         told.json
     );
     // Named, it is looked at as well: what is left is that nobody comes back, and that the provider knows no such address.
-    stack.from_inside().finds(&["provider-accepts", "return"], &["http://127.0.0.1:"]);
+    stack.seen_inside().finds(&["provider-accepts", "return"], &["http://127.0.0.1:"]);
 }
 
 /// Hosts of a domain, by their names, over plain http.
@@ -309,7 +309,7 @@ async fn finds_a_cookie_domain_that_does_not_reach_the_service() {
 #[tokio::test]
 async fn finds_cookies_that_get_lost_and_cookies_that_get_through() {
     let stack = Setup::demo().replacing("strip_credentials: true", "strip_credentials: false").start().await;
-    stack.from_outside().finds(&["credentials"], &["no cookie reaches the service"]);
+    stack.seen_outside().finds(&["credentials"], &["no cookie reaches the service"]);
     let stack = Setup::demo().replacing("          - Cookie\n", "").start().await;
     let ada = Person::signed_in(&stack, "ada@example.com").await;
     std::fs::write(stack.folder().join("cookie"), ada.cookie_line()).unwrap();
@@ -334,13 +334,13 @@ async fn finds_an_address_that_the_policy_opens_or_closes_for_all() {
 async fn finds_a_redirect_address_that_is_not_registered() {
     let stack = Setup::demo().registered("http://localhost:1").start().await;
     let back = stack.at("/rbac/callback");
-    stack.from_inside().finds(&["provider-accepts"], &["refuses the sign-in: 400", &back]);
+    stack.seen_inside().finds(&["provider-accepts"], &["refuses the sign-in: 400", &back]);
 }
 
 #[tokio::test]
 async fn finds_a_provider_that_is_another_one_or_has_no_keys_or_another_time_or_is_away() {
     let mut stack = Setup::demo().two_providers().start().await;
-    let told = stack.from_inside();
+    let told = stack.seen_inside();
     told.finds_nothing(&["listeners"]);
     let accepted: Vec<&Value> =
         told.of("ok").into_iter().filter(|check| check["id"] == "provider-accepts").collect();
@@ -348,24 +348,24 @@ async fn finds_a_provider_that_is_another_one_or_has_no_keys_or_another_time_or_
 
     stack.misbehave(&json!({ "discovery": { "issuer": "http://127.0.0.1:1" } })).await;
     let parts = ["names the issuer", "the two must be equal to the letter", "\"about\":\"p0\""];
-    stack.from_inside().finds(&["provider"], &parts);
+    stack.seen_inside().finds(&["provider"], &parts);
     stack.misbehave(&json!({ "discovery": {}, "garbage": { "jwks": "{\"keys\": []}" } })).await;
-    stack.from_inside().finds(&["provider"], &["has no key for"]);
+    stack.seen_inside().finds(&["provider"], &["has no key for"]);
     stack.misbehave(&json!({})).await;
 
     stack.misbehave(&json!({ "clock_ahead": 3600 })).await;
-    stack.from_inside().finds(&["clock"], &["s behind the provider's (p0)", "NTP"]);
+    stack.seen_inside().finds(&["clock"], &["s behind the provider's (p0)", "NTP"]);
     stack.misbehave(&json!({ "clock_ahead": -3600 })).await;
-    stack.from_inside().finds(&["clock"], &["s ahead of the provider's (p0)"]);
+    stack.seen_inside().finds(&["clock"], &["s ahead of the provider's (p0)"]);
     stack.misbehave(&json!({})).await;
 
     stack.stop_provider();
-    stack.from_inside().finds(&["provider"], &["failed", "it runs, and this machine reaches it"]);
+    stack.seen_inside().finds(&["provider"], &["failed", "it runs, and this machine reaches it"]);
     // Begun anew, the gateway knows nothing of the provider, and says so to whoever looks from outside.
     stack.stop_doorward();
     stack.start_doorward().await;
     let parts = ["Doorward gets no answer from the provider"];
-    stack.from_outside().finds(&["provider"], &parts);
+    stack.seen_outside().finds(&["provider"], &parts);
 }
 
 #[tokio::test]
@@ -375,9 +375,9 @@ async fn finds_that_the_store_or_the_gateway_is_away() {
     let lock = rusqlite::Connection::open(&file).unwrap();
     lock.busy_timeout(PATIENCE).unwrap();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    stack.from_outside().finds(&["store"], &["the store does not answer"]);
+    stack.seen_outside().finds(&["store"], &["the store does not answer"]);
     drop(lock);
-    stack.from_outside().finds_nothing(&["gateway", "listeners", "provider", "provider-accepts"]);
+    stack.seen_outside().finds_nothing(&["gateway", "listeners", "provider", "provider-accepts"]);
     let aside = stack.folder().join("aside");
     std::fs::rename(&file, &aside).unwrap();
     let health = format!("http://127.0.0.1:{}/healthz", stack.inside);
@@ -385,10 +385,10 @@ async fn finds_that_the_store_or_the_gateway_is_away() {
         (client().get(&health).send().await.ok()?.status() == 503).then_some(())
     })
     .await;
-    stack.from_inside().finds(&["store"], &["the gateway says of its store: failing"]);
+    stack.seen_inside().finds(&["store"], &["the gateway says of its store: failing"]);
     std::fs::rename(&aside, &file).unwrap();
     stack.stop_doorward();
-    stack.from_outside().finds(&["asked"], &["the proxy answers 500, and Doorward had no word in it"]);
+    stack.seen_outside().finds(&["asked"], &["the proxy answers 500, and Doorward had no word in it"]);
     let told = stack.doctor("http://127.0.0.1:1/", &[]);
     told.finds(&["reachable"], &["nothing answers"]);
 }
