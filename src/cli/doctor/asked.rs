@@ -39,7 +39,10 @@ pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) -> Option<Seen> {
         Err(_) => Said::Stranger,
     };
     let said = Said::of(&program);
-    checks.push(asked(case, &program, &said, &overridden));
+    checks.push(match cached(case, &person, &said) {
+        Some(check) => check,
+        None => asked(case, &program, &said, &overridden),
+    });
     if let Said::Challenge(_) = said {
         checks.push(headers_shown(case, &overridden));
     }
@@ -77,6 +80,17 @@ fn unreachable(case: &Case, error: &str) -> Check {
         "nobody gets anywhere, and nothing else can be seen",
         change,
     )
+}
+
+/// A program is refused, and a browser is let in: nobody asked Doorward about it.
+fn cached(case: &Case, person: &Answer, said: &Said) -> Option<Check> {
+    let let_in = (200..300).contains(&person.status) && !Said::of(person).is_doorwards();
+    (let_in && said.is_doorwards()).then(|| {
+        let says = format!("a program is refused, and a browser gets {} without Doorward", person.outcome());
+        let why =
+            "a cache, or a rule about headers, answers for the service: everybody reads what others may read";
+        Check::finding("asked", says, why, case.change(&Topic::NotAsked))
+    })
 }
 
 /// The heart of it.

@@ -40,8 +40,12 @@ pub(super) async fn look(case: &Case, seen: &Seen, checks: &mut Vec<Check>) {
         }
         match Said::of(&answer) {
             // Refused on the way, or by Doorward because it came twice: nobody believed it.
-            Said::Stranger if answer.status >= 400 => died += 1,
+            Said::Stranger if (400..429).contains(&answer.status) => died += 1,
             Said::NoQuestion(_) | Said::Bad(_) | Said::Alias => died += 1,
+            Said::Stranger if answer.status >= 429 => {
+                let says = format!("the proxy answers {}", answer.outcome());
+                checks.push(Check::unchecked(ID, says, "Try again.").about(name));
+            }
             Said::TooMany | Said::Unavailable => {
                 checks.push(
                     Check::unchecked(ID, format!("answered {}", answer.outcome()), "Try again.").about(name),

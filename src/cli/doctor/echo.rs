@@ -54,8 +54,37 @@ pub(super) async fn look(case: &Case, seen: &Seen, checks: &mut Vec<Check>) {
     checks.extend(credentials(case, echo).await);
 }
 
-async fn ask(case: &Case, echo: &Url, name: &str, value: &str) -> Option<Answer> {
-    case.asker.ask(Question::program(echo).signed_in().with(name, value)).await.ok()
+/// What became of a request with something made up in it.
+enum Tried {
+    /// The service got it.
+    Through,
+    /// The service got the request without it.
+    Dropped,
+    /// Nobody got anything.
+    Refused(Said),
+    /// None of these was seen.
+    Unclear,
+}
+
+/// Every request carries a marker, so that an answer is known to be about it.
+async fn ask(case: &Case, question: Question) -> Option<Answer> {
+    let marker = random_name();
+    let answer = case.asker.ask(question.signed_in().with("x-doctor", &marker)).await.ok()?;
+    (answer.status == 400 || answer.text().contains(&marker)).then_some(answer)
+}
+
+async fn try_header(case: &Case, echo: &Url, name: &str) -> Tried {
+    let canary = random_name();
+    match ask(case, Question::program(echo).with(name, &canary)).await {
+        None => Tried::Unclear,
+        Some(answer) if answer.text().contains(&canary) => Tried::Through,
+        Some(answer) if answer.status == 400 => Tried::Refused(Said::of(&answer)),
+        Some(_) => Tried::Dropped,
+    }
+}
+
+fn unclear(id: &'static str) -> Check {
+    Check::unchecked(id, "a request was answered by neither the echo nor a refusal", "Try again.")
 }
 
 /// Whether the echo is one.
@@ -77,13 +106,12 @@ async fn shows(case: &Case, echo: &Url) -> Result<(), String> {
 async fn identity(case: &Case, echo: &Url) -> Check {
     const ID: &str = "identity-headers";
     let mut through = Vec::new();
-    let mut silent = 0;
+    let mut all_clear = true;
     for name in IDENTITY {
-        let canary = random_name();
-        match ask(case, echo, name, &canary).await {
-            Some(answer) if answer.text().contains(&canary) => through.push(name),
-            Some(_) => {}
-            None => silent += 1,
+        match try_header(case, echo, name).await {
+            Tried::Through => through.push(name),
+            Tried::Dropped | Tried::Refused(_) => {}
+            Tried::Unclear => all_clear = false,
         }
     }
     if !through.is_empty() {
@@ -92,8 +120,8 @@ async fn identity(case: &Case, echo: &Url) -> Check {
         let says = format!("what a client writes into {names} reaches the service");
         return Check::finding(ID, says, why, case.change(&Topic::IdentityHeaders(&names)));
     }
-    if silent > 0 {
-        return Check::unchecked(ID, format!("{silent} requests got no answer"), "Try again.");
+    if !all_clear {
+        return unclear(ID);
     }
     Check::ok(ID, "none of the eight that a client makes up reaches the service")
 }
@@ -105,14 +133,13 @@ fn spellings() -> impl Iterator<Item = String> {
 
 async fn aliases(case: &Case, seen: &Seen, echo: &Url) -> Check {
     const ID: &str = "aliases";
-    let (mut through, mut passed, mut silent) = (Vec::new(), Vec::new(), 0);
+    let (mut through, mut passed, mut all_clear) = (Vec::new(), false, true);
     for name in spellings() {
-        let canary = random_name();
-        match ask(case, echo, &name, &canary).await {
-            Some(answer) if answer.text().contains(&canary) => through.push(name),
-            Some(answer) if Said::of(&answer) == Said::Alias && name.contains('_') => passed.push(name),
-            Some(_) => {}
-            None => silent += 1,
+        match try_header(case, echo, &name).await {
+            Tried::Through => through.push(name),
+            Tried::Refused(said) => passed |= said == Said::Alias && name.contains('_'),
+            Tried::Dropped => {}
+            Tried::Unclear => all_clear = false,
         }
     }
     if !through.is_empty() {
@@ -126,11 +153,11 @@ async fn aliases(case: &Case, seen: &Seen, echo: &Url) -> Check {
         };
         return Check::finding(ID, says, why, case.change(&topic));
     }
-    if !passed.is_empty() {
+    if passed {
         return passed_on(case);
     }
-    if silent > 0 {
-        return Check::unchecked(ID, format!("{silent} requests got no answer"), "Try again.");
+    if !all_clear {
+        return unclear(ID);
     }
     Check::ok(ID, "X_Auth_User, X.Auth.User and their like are refused or dropped")
 }
@@ -170,8 +197,8 @@ async fn aliases_without(case: &Case) -> Check {
 /// The last address of `X-Forwarded-For` is the one that counts, and the proxy must have written it.
 async fn client_address(case: &Case, echo: &Url) -> Check {
     const ID: &str = "client-address";
-    let Some(answer) = ask(case, echo, "X-Forwarded-For", SOMEBODY).await else {
-        return Check::unchecked(ID, "no answer", "Try again.");
+    let Some(answer) = ask(case, Question::program(echo).with("X-Forwarded-For", SOMEBODY)).await else {
+        return unclear(ID);
     };
     let text = answer.text();
     match text.split_once(SOMEBODY) {
@@ -190,8 +217,10 @@ async fn credentials(case: &Case, echo: &Url) -> Vec<Check> {
     const ID: &str = "credentials";
     let strip = case.config.as_ref().map(|config| config.forward_auth.strip_credentials);
     let pair = format!("doctor={}", random_name());
-    let Ok(answer) = case.asker.ask(Question::program(echo).signed_in().cookie(&pair)).await else {
-        return vec![Check::unchecked(ID, "no answer", "Try again.")];
+    let Some(answer) =
+        ask(case, Question::program(echo).cookie(&pair)).await.filter(|answer| answer.status != 400)
+    else {
+        return vec![unclear(ID)];
     };
     let text = answer.text();
     let mut checks = Vec::new();

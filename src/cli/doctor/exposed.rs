@@ -30,7 +30,13 @@ async fn inside_routes(case: &Case, site: &Url, seen: &Seen, checks: &mut Vec<Ch
     let before = checks.len();
     for path in ["/auth", "/auth/nginx", &envoy, "/authenticate", "/readyz"] {
         let url = own_page(site, "", path);
-        let Ok(answer) = case.asker.ask(Question::program(&url)).await else { continue };
+        let answer = match case.asker.ask(Question::program(&url)).await {
+            Ok(answer) if Said::of(&answer) != Said::TooMany => answer,
+            _ => {
+                checks.push(Check::unchecked(ID, format!("{url} gave no answer"), "Try again.").about(path));
+                continue;
+            }
+        };
         if is_open(path, &answer, seen) {
             let says = format!("{url} leads to Doorward: it answers {}", answer.outcome());
             let why = if path.starts_with("/auth") {

@@ -1,6 +1,6 @@
 //! `doorward doctor`: a look at a running set-up, from outside and, with its configuration, from inside.
 //!
-//! In this order: is Doorward asked about the address at all (`asked`)? Can people sign in and come back (`login`, `cookie`)?
+//! In this order: is Doorward asked about the address at all (`asked`)? Can people sign in and come back (`login`, `session`)?
 //! What of a client does the proxy believe (`claims`), and what of it reaches services (`echo`)? What is open that should
 //! not be (`exposed`)? Do provider, clock and gateway work (`provider`, `clock`, `inside`)?
 //!
@@ -20,6 +20,7 @@ mod login;
 mod provider;
 mod report;
 mod said;
+mod session;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
