@@ -93,9 +93,15 @@ async fn nothing_is_wrong_with_the_demo_and_what_was_not_seen_is_not_claimed() {
             "{check:#}"
         );
     }
+    let told = stack.doctor(&stack.at("/foo/"), &["--issuer", &stack.issuer()]);
+    told.finds_nothing(&["gateway", "identity-headers", "listeners"]);
+    let inside = format!("http://127.0.0.1:{}", stack.inside);
+    let told = stack.doctor(&stack.at("/foo/"), &["--inside", &inside, "--proxy", "caddy"]);
+    told.finds_nothing(&["identity-headers", "listeners", "provider", "provider-accepts"]);
+    assert_eq!((&told.json["proxy"], &told.json["proxy_by"]), (&json!("caddy"), &json!("--proxy")));
     let log = stack.doorward_log();
     let cancelled = log.matches("sign_in_refused").count();
-    assert_eq!(cancelled, 3, "one for each run: {log}");
+    assert_eq!(cancelled, 5, "one for each run: {log}");
 }
 
 #[tokio::test]

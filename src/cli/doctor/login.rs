@@ -70,13 +70,24 @@ pub(super) async fn look(
                 "login",
                 format!("{} lets choose: {}", login.page("/login"), ids.join(", ")),
             ));
+            for id in ids.iter().skip(MOST) {
+                let says = format!("only the first {MOST} providers are tried");
+                checks.push(Check::unchecked("login", says, "Sign in with it by hand.").about(id));
+            }
             for id in ids.iter().take(MOST) {
                 let mut url = login.url.clone();
                 url.query_pairs_mut().append_pair("idp", id);
-                let Ok(answer) = case.asker.ask(Question::program(&url)).await else { continue };
+                let unclear = |says: &str| Check::unchecked("login", says, "Try again.").about(id);
+                let answer = match case.asker.ask(Question::program(&url)).await {
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        checks.push(unclear(&error.to_string()));
+                        continue;
+                    }
+                };
                 match page(case, login, &answer) {
                     Door::Open(to) => begun(case, login, Some(id), &answer, &to, providers, checks).await,
-                    Door::Choice(_) => {}
+                    Door::Choice(_) => checks.push(unclear("the page to choose came again")),
                     Door::Shut(check) => checks.push(check.about(id)),
                 }
             }

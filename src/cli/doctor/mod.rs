@@ -81,8 +81,8 @@ pub(super) struct Doctor {
     /// Where people sign in, if that is another host.
     #[arg(long, value_name = "URL")]
     external_url: Option<String>,
-    /// The OpenID provider, where no configuration names it.
-    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    /// An OpenID provider's issuer, beside those of the configuration.
+    #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// Where the gateway itself answers; with --config on server.listen, on this machine.
     #[arg(long, value_name = "URL")]
@@ -297,4 +297,28 @@ fn credential(doctor: &Doctor) -> anyhow::Result<Option<Credential>> {
 /// A name that nobody else has.
 fn random_name() -> String {
     crate::identity::ids::random::<16>().unwrap_or_else(|_| "doorward-doctor-probe".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_help_teaches() {
+        let mut cli = crate::cli::Cli::command();
+        let help = cli.find_subcommand_mut("doctor").unwrap().render_long_help().to_string();
+        for word in [
+            "--echo URL",
+            "--config FILE",
+            "--cookie-file",
+            "DOORWARD_CONFIG",
+            "from where your users are",
+            "unchecked",
+            "sign_in_refused",
+            "docs/doctor.md",
+            "Exit status",
+        ] {
+            assert!(help.contains(word), "{word} is not in\n{help}");
+        }
+    }
 }

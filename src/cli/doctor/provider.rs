@@ -42,23 +42,20 @@ struct Issuer<'a> {
 pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) -> Vec<Known> {
     let usual = ["RS256", "PS256", "ES256", "ES384", "EdDSA"].map(str::to_owned);
     let mut known = Vec::new();
+    if let Some(issuer) = &case.issuer {
+        let issuer = Issuer {
+            id: issuer,
+            issuer,
+            endpoint_hosts: &[],
+            algorithms: &usual,
+            outgoing: case.outgoing.clone(),
+        };
+        known.extend(issuer.look(case, checks).await);
+    }
     let Some(config) = &case.config else {
-        match &case.issuer {
-            Some(issuer) => {
-                let issuer = Issuer {
-                    id: issuer,
-                    issuer,
-                    endpoint_hosts: &[],
-                    algorithms: &usual,
-                    outgoing: case.outgoing.clone(),
-                };
-                known.extend(issuer.look(case, checks).await);
-            }
-            None => checks.push(Check::unchecked(
-                "provider",
-                "no provider was named",
-                "Give --config FILE or --issuer URL.",
-            )),
+        if case.issuer.is_none() {
+            let give = "Give --config FILE or --issuer URL.";
+            checks.push(Check::unchecked("provider", "no provider was named", give));
         }
         return known;
     };

@@ -197,6 +197,11 @@ impl Stack {
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
+    /// The first provider's issuer.
+    pub(crate) fn issuer(&self) -> String {
+        format!("http://127.0.0.1:{}", self.idps[0].0)
+    }
+
     /// Ends the provider, at once.
     pub(crate) fn stop_provider(&mut self) {
         self.idps.clear();
