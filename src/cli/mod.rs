@@ -3,10 +3,12 @@
 mod admin;
 mod backup;
 mod check;
+mod doctor;
 mod explain;
 mod health;
 mod keys;
 mod serve;
+mod table;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -40,6 +42,10 @@ enum Command {
     /// Explain how one request would be answered, by which rule, and what was missing.
     #[command(after_long_help = explain::MORE)]
     Explain(Box<explain::Explain>),
+    /// Look at a running set-up from outside: is everything wired, closed and reachable as it must be? What is wrong, why it
+    /// matters, and the line to change.
+    #[command(after_long_help = doctor::MORE)]
+    Doctor(Box<doctor::Doctor>),
     /// API tokens.
     #[command(subcommand)]
     Token(admin::token::Token),
@@ -104,6 +110,7 @@ pub fn run(cli: Cli) -> ExitCode {
         },
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Token(command) => admin::token::run(command),
         Command::User(command) => admin::user::run(command),
         Command::Session(command) => admin::session::run(command),
