@@ -55,13 +55,14 @@ machine_boot() {
     hostname machine
     echo 127.0.0.1 localhost machine >etc/hosts
     : >etc/machine-id
-    # From here on its part of the cgroups is all that it sees of them.
+    # From here on its part of the cgroups is all that it sees of them. Mounts are shared, as systemd expects of a
+    # container: credentials are mounted by a process of its own.
     exec unshare --cgroup bash -euc "
       mount -t cgroup2 cgroup2 sys/fs/cgroup
       mkdir -p .outside
       pivot_root . .outside
       exec env -i container=interop PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 /bin/sh -c \
-        \"umount -l /.outside; rmdir /.outside; exec /lib/systemd/systemd --show-status=no\"
+        \"umount -l /.outside; rmdir /.outside; mount --make-rshared /; exec /lib/systemd/systemd --show-status=no\"
     "
   ' machine "$BASE" "$MACHINE_DIR" "$MACHINE_CGROUP" >"$CACHE/debian-machine.log" 2>&1 &
   MACHINE_PID=$!

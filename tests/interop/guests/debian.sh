@@ -76,9 +76,12 @@ same "the configuration's folder is root's, and doorward reads it" "750 root:doo
 same "the data's folder is doorward's alone" "700 doorward:doorward" "$(status /var/lib/doorward)"
 same "the unit is enabled" enabled "$(inside systemctl is-enabled doorward || true)"
 same "and not started: nobody could sign in" inactive "$(inside systemctl is-active doorward || true)"
-not_so "started without a configuration, it fails" inside systemctl start doorward
+check "as it comes, it starts" inside systemctl start doorward
+same "and lets nobody in" 401 "$(decision /one/x)"
+echo 'server: { listn: 127.0.0.1:8000 }' | into /etc/doorward/doorward.yaml
+not_so "with a fault in its configuration it does not start" inside systemctl restart doorward
 same "once, as trying again does not mend it" "0 exit-code" "$(property NRestarts) $(property Result)"
-check "and the journal says what is missing" grep -q GOOGLE_CLIENT_ID <(journal)
+check "and the journal says what is wrong" grep -q 'server.listn' <(journal)
 
 # --- Configured and started -------------------------------------------------------------------------------------------
 into /etc/doorward/doorward.yaml <<'YAML'
