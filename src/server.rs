@@ -127,7 +127,7 @@ pub async fn run(config: Config, handed: Handed) -> anyhow::Result<()> {
                 manager::reloads();
                 state.audit.reopen();
                 count_reload(&state, &state.policy.reload());
-                manager::serves(running.address);
+                manager::reloaded();
             }
         }
     }
@@ -374,6 +374,7 @@ fn warn_of(policy: &Policy) {
     }
 }
 
+/// Everybody who wants to know hears of it: metrics, the service manager, the audit log.
 fn count_reload(state: &State, reload: &Reload) {
     let now = state.clock.now();
     let event = match reload {
@@ -390,6 +391,7 @@ fn count_reload(state: &State, reload: &Reload) {
         }
         Reload::Unchanged => return,
     };
+    manager::policy(event.reason.is_none());
     state.audit.policy(&event, now);
 }
 

@@ -37,9 +37,6 @@ pub(super) struct Check {
     /// As JSON on standard output, faults included.
     #[arg(long)]
     json: bool,
-    /// Say only what is wrong or could be: nothing, when all is well.
-    #[arg(long, short, conflicts_with = "json")]
-    quiet: bool,
 }
 
 /// All that is said. The form is written down in docs/policy.md; members are added to it and never taken away.
@@ -133,7 +130,7 @@ pub(super) fn run(check: &Check) -> ExitCode {
     if check.json {
         return cli::put(&format!("{:#}", serde_json::to_value(&report).unwrap_or_default()), status);
     }
-    let text = if check.quiet { report.warnings().join("\n") } else { report.text() };
+    let text = report.text();
     let status = if text.is_empty() { status } else { cli::put(text.trim_end(), status) };
     report.say_faults();
     status
@@ -184,12 +181,9 @@ impl Report {
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
-        self.warnings.iter().map(|warning| format!("warning: {}", warning.text)).collect()
-    }
-
     fn text(&self) -> String {
-        let mut lines = self.warnings();
+        let mut lines: Vec<String> =
+            self.warnings.iter().map(|warning| format!("warning: {}", warning.text)).collect();
         let providers =
             if self.providers.is_empty() { "no providers".to_owned() } else { self.providers.join(", ") };
         let file = self.policy.as_ref().map_or_else(

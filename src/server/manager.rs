@@ -53,18 +53,33 @@ impl Handed {
     }
 }
 
-/// The process answers requests at `address`: the end of starting, and of reloading.
+/// The process answers requests at `address`: it is started.
 pub(super) fn serves(address: SocketAddr) {
     tell(&[NotifyState::Ready, NotifyState::Status(&format!("serves at {address}"))]);
 }
 
-/// A reload has begun; [`serves`] ends it.
+/// A reload was asked for and begins; [`reloaded`] ends it.
 pub(super) fn reloads() {
     // The time tells a manager that asked for the reload from one that is told about another.
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(error) => tracing::warn!(%error, "the service manager was not told of the reload"),
     }
+}
+
+/// The reload is over, whatever came of it.
+pub(super) fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// What came of reading the policy again, asked for or not. A manager takes no "no" for an answer to a reload, so its
+/// status is where an operator finds that the policy was refused.
+pub(super) fn policy(accepted: bool) {
+    tell(&[NotifyState::Status(if accepted {
+        "serves, by the policy as it was read again"
+    } else {
+        "serves; the policy file was REFUSED, the policy before it stays in force"
+    })]);
 }
 
 /// Stopping has begun.

@@ -85,20 +85,6 @@ fn a_sound_policy_is_told_with_its_table_and_operations() {
 }
 
 #[test]
-fn quiet_says_only_what_is_wrong_or_could_be() {
-    let folder = Folder::new(FULL);
-    folder.write("auditflow.openapi.yaml", DESCRIPTION);
-    let (status, out, err) = folder.check(&["--quiet"]);
-    assert_eq!((status, err.as_str(), out.lines().count()), (0, "", 1), "{out}");
-    assert!(out.starts_with("warning: "), "{out}");
-    let (status, out, err) = Folder::new("default: authenticated\n").check(&["-q"]);
-    assert_eq!((status, out.as_str(), err.as_str()), (0, "", ""));
-    let (status, out, err) = Folder::new("default: nonsense\n").check(&["-q"]);
-    assert_eq!((status, out.as_str()), (1, ""));
-    assert!(err.contains("policy.yaml:1:"), "{err}");
-}
-
-#[test]
 fn programs_read_the_same_as_json() {
     let folder = Folder::new(FULL);
     folder.write("auditflow.openapi.yaml", DESCRIPTION);

@@ -122,8 +122,10 @@ check "systemctl reload" inside systemctl reload doorward
 reloaded() { [ "$(decision /one/x) $(decision /two/x)" = "403 200" ]; }
 check "the new policy decides" wait_for 5 reloaded
 echo 'default: nonsense' | into /etc/doorward/policy.yaml
-not_so "a policy with a fault is not reloaded" inside systemctl reload doorward
-check "the journal says where the fault is" grep -q 'policy.yaml:1' <(journal)
+inside systemctl reload doorward
+refused() { property StatusText | grep -q REFUSED; }
+check "a policy with a fault is refused, and systemctl status says so" wait_for 5 refused
+check "the journal says where the fault is, as an error" grep -q 'policy.yaml:1' <(journal -p err)
 same "and the old one goes on" "403 200 active" "$(decision /one/x) $(decision /two/x) $(inside systemctl is-active doorward)"
 policy /two
 same "the same process all the while" "$PID" "$(property MainPID)"
