@@ -9,6 +9,7 @@ TOOLS=$CACHE/debian
 failed=0
 fail() { bad "$*"; failed=1; }
 # check WHAT COMMAND…: whether it succeeds. not_so: whether it fails.
+# shellcheck disable=SC2317  # what they are given is called by name
 check() { local what=$1; shift; if quietly "$TOOLS/check.log" "$@"; then ok "$what"; else fail "$what"; fi; }
 not_so() { local what=$1; shift; if "$@" >"$TOOLS/check.log" 2>&1; then fail "$what"; else ok "$what"; fi; }
 # same WHAT EXPECTED SEEN
@@ -18,11 +19,12 @@ same() { if [ "$2" = "$3" ]; then ok "$1"; else fail "$1: \"$3\" instead of \"$2
 mkdir -p "$TOOLS"
 
 # --- The package ------------------------------------------------------------------------------------------------------
-if [ "$("$TOOLS/bin/cargo-deb" --version 2>/dev/null)" != "$CARGO_DEB" ]; then
+if [ "$(cat "$TOOLS/cargo-deb.version" 2>/dev/null)" != "$CARGO_DEB" ]; then
   step "installing cargo-deb $CARGO_DEB (two minutes)"
   # Without liblzma, which would have to be compiled or found; the program xz does it.
   quietly "$CACHE/debian-cargo-deb.log" nice -n 10 cargo install --quiet --locked --debug --no-default-features \
     --root "$TOOLS" "cargo-deb@$CARGO_DEB" || give_up "cargo-deb"
+  echo "$CARGO_DEB" >"$TOOLS/cargo-deb.version"
 fi
 doorward_binary
 need_packages dpkg-dev binutils xz-utils
@@ -108,11 +110,12 @@ same "and serves when systemctl returns" 200 "$(ask http://127.0.0.1:8000/health
 same "systemctl status says where" "serves at 127.0.0.1:8000" "$(property StatusText)"
 not_so "the secret's own file is closed to it" inside setpriv --reuid doorward --regid doorward --clear-groups cat /etc/doorward/google.secret
 PID=$(property MainPID)
+has() { inside sed -n "s/^$1:\t//p" "/proc/$PID/status"; }
 same "it is doorward, with no capability, no way to more, and a filter of system calls" "doorward 0000000000000000 1 2" \
-  "$(inside ps -o user= -p "$PID" | tr -d ' ') $(inside sed -n 's/^\(CapBnd\|NoNewPrivs\|Seccomp\):\t//p' "/proc/$PID/status" | sort -r | tr '\n' ' ' | awk '{print $1, $3, $2}')"
+  "$(inside ps -o user= -p "$PID" | tr -d ' ') $(has CapBnd) $(has NoNewPrivs) $(has Seccomp)"
 same "its keys are closed to everybody else" "600 doorward:doorward" "$(status /var/lib/doorward/keys/session)"
 same "the journal has its lines by priority" 6 \
-  "$(inside journalctl -u doorward -o json --no-pager | grep 'doorward [0-9.]* serves' | sed 's/.*"PRIORITY":"\(.\)".*/\1/')"
+  "$(inside journalctl -u doorward -o json --no-pager | grep 'doorward [0-9.]* serves' | sed 's/.*"PRIORITY":"\(.\)".*/\1/' | sort -u)"
 check "each a JSON object" python3 -c 'import json, sys; json.loads(sys.argv[1])["message"]' "$(journal -p info..info | grep ' serves"' | tail -n 1)"
 
 # --- Reload -----------------------------------------------------------------------------------------------------------
@@ -182,7 +185,7 @@ STAGE=$WORK/stage
 check "make install into a folder" make --no-print-directory install PROGRAM="$DOORWARD" DESTDIR="$STAGE"
 find "$STAGE" -type f | sort >"$WORK/installed"
 cp -a "$STAGE/." "/proc/$MACHINE/root/"
-inside systemd-sysusers
+inside systemd-sysusers 2>/dev/null
 inside systemd-tmpfiles --create 2>/dev/null || true
 inside systemctl daemon-reload
 same "the folders are as those of the package" "750 root:doorward 700 doorward:doorward" \
@@ -196,7 +199,9 @@ check "another make install" make --no-print-directory install PROGRAM="$DOORWAR
 check "leaves the configuration" inside grep -q '^policy: { file: policy.yaml }$' /etc/doorward/doorward.yaml
 inside systemctl disable --now doorward 2>/dev/null
 check "make uninstall" make --no-print-directory uninstall DESTDIR="/proc/$MACHINE/root"
-left=$(while IFS= read -r file; do inside test -e "${file#"$STAGE"}" && echo "${file#"$STAGE"}"; done <"$WORK/installed")
+left=$(while IFS= read -r file; do
+  if [ -e "/proc/$MACHINE/root${file#"$STAGE"}" ]; then echo "${file#"$STAGE"}"; fi
+done <"$WORK/installed")
 same "leaves the configuration and nothing else" /etc/doorward/doorward.yaml "$left"
 
 [ "$failed" -eq 0 ] || journal >"$CACHE/debian-journal.log" 2>&1 || true
