@@ -27,7 +27,8 @@ pub(super) fn completions(shell: Shell) -> ExitCode {
 /// Writes `doorward.1`, `doorward-serve.1`, … into `folder`.
 pub(super) fn pages(folder: &Path) -> ExitCode {
     let written = clap_mangen::generate_to(Cli::command(), folder);
-    match written.with_context(|| format!("the manual pages could not be written into {}", folder.display())) {
+    match written.with_context(|| format!("the manual pages could not be written into {}", folder.display()))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => cli::fail(&error),
     }

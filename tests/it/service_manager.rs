@@ -119,8 +119,10 @@ async fn it_says_when_it_serves_reloads_and_stops() {
     std::fs::write(managed.dir.path().join("policy.yaml"), POLICY.replace("/open", "/other")).unwrap();
     managed.signal("-HUP");
     let lines = managed.hears_all(&["STATUS=serves, by the policy as it was read again", "READY=1"]);
-    let reloading = lines.iter().position(|line| line == "RELOADING=1").unwrap_or_else(|| panic!("{lines:?}"));
-    let since_boot = lines[reloading + 1].strip_prefix("MONOTONIC_USEC=").unwrap_or_else(|| panic!("{lines:?}"));
+    let reloading =
+        lines.iter().position(|line| line == "RELOADING=1").unwrap_or_else(|| panic!("{lines:?}"));
+    let since_boot =
+        lines[reloading + 1].strip_prefix("MONOTONIC_USEC=").unwrap_or_else(|| panic!("{lines:?}"));
     assert!(since_boot.parse::<u64>().is_ok(), "{lines:?}");
     assert!(lines.iter().position(|line| line == "READY=1") > Some(reloading), "{lines:?}");
     // And whoever is told that it reloaded meets the new policy.

