@@ -19,8 +19,8 @@ machine_base() {
   step "debootstrap $release (a minute)"
   rm -rf "$BASE"
   mkdir -p "$BASE"
-  # Ubuntu's runners have a mirror of their own, which debootstrap would not guess.
-  mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(http[^ ]*\) .*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null \
+  # Where this machine gets its own packages, if that is said in a way that debootstrap understands.
+  mirror=$(sed -n 's/^URIs: *\(http[^ ]*\).*/\1/p; s/^deb \(http[^ ]*\) .*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null \
     | grep -v security | head -n 1 || true)
   quietly "$CACHE/debian-debootstrap.log" debootstrap --variant=minbase --include="$packages" "$release" "$BASE" ${mirror:+"$mirror"} \
     || give_up "debootstrap $release"
