@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod health;
 mod keys;
+mod manual;
 mod serve;
 mod table;
 
@@ -69,6 +70,18 @@ enum Command {
         #[arg(default_value = "http://127.0.0.1:8000/healthz")]
         url: String,
     },
+    /// Print the completions of a shell, for its own folder of them.
+    #[command(after_long_help = manual::MORE)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, one a command, into a folder. For packages.
+    #[command(hide = true)]
+    Man {
+        /// A folder that is there.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,6 +131,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Openapi => openapi(),
         Command::Keys(Keys::New) => keys::new(),
         Command::Health { url } => health::run(&url),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::pages(&folder),
     }
 }
 

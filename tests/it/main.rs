@@ -47,6 +47,7 @@ mod rate_limits;
 mod redirects;
 mod redis;
 mod route_coverage;
+mod service_manager;
 mod session_limits;
 mod sign_in;
 mod store_contract;
