@@ -286,6 +286,17 @@ impl KeySet {
         }
     }
 
+    /// How many keys can verify a signature by one of these algorithms.
+    ///
+    /// # Errors
+    /// Why there is no key set.
+    pub async fn usable(&self, algorithms: &[String], now: Timestamp) -> Result<usize, OutgoingError> {
+        self.warm(now).await;
+        let copy = self.kept.copy(now).ok_or_else(|| self.kept.cause())?;
+        let fits = |key: &&Arc<Key>| algorithms.iter().any(|alg| key.fits(alg));
+        Ok(copy.value.0.iter().filter(fits).count())
+    }
+
     /// Whether there are keys to work with.
     #[must_use]
     pub fn health(&self) -> Health {

@@ -62,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) huge: By<usize>,
     pub(crate) garbage: By<Value>,
     pub(crate) redirect: By<String>,
+    /// Seconds by which the clock that `Date` tells is ahead.
+    pub(crate) clock_ahead: i64,
 }
 
 /// Tells an explicit null (`Some(None)`) from an absent member (`None`).

@@ -192,6 +192,7 @@ async fn sign_in(
             provider: Some(provider.id()),
             subject: Some(&payload.subject),
             user_id: Some(&payload.user_id),
+            user: Some(payload.email.as_deref().unwrap_or(&payload.subject)),
             session: Some(payload.sid.short()),
             client: Some(visit.client),
             request_id: visit.id.as_str(),
@@ -235,6 +236,7 @@ fn make_session(
         signed_in_at: visit.now,
         expires_at: visit.now.plus(config.lifetime),
         idle_secs: config.idle.map(|idle| u32::try_from(idle.as_secs()).unwrap_or(u32::MAX)),
+        proved_at: person.proved_at.unwrap_or(visit.now),
     };
     let host = state.login.own_host().unwrap_or_default();
     match state.cookies.seal(&payload, host) {

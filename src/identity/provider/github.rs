@@ -158,6 +158,7 @@ impl Github {
             groups: Vec::new(),
             groups_elsewhere: None,
             provider_sid: None,
+            proved_at: None,
             id_token: None,
         })
     }

@@ -100,6 +100,21 @@ impl Expected<'_> {
         Ok(())
     }
 
+    /// `auth_time`, and that it is not from before the proof was asked for (step 13).
+    pub(super) fn proved_at(&self, token: &Compact<'_>) -> Result<Option<Timestamp>, &'static str> {
+        let Some(at) = token.time("auth_time")? else { return Ok(None) };
+        if at.since(self.now) > IAT_AHEAD {
+            return Err("its auth_time is in the future");
+        }
+        let since = self.pending.proof_since.map(Timestamp::from_secs);
+        if since.is_some_and(|since| since.since(at) > LEEWAY) {
+            return Err(
+                "its auth_time is from before a new proof was asked for: the provider did not ask again",
+            );
+        }
+        Ok(Some(at.min(self.now)))
+    }
+
     /// `azp`, `nbf`, and that it is an ID token at all.
     fn beyond_crate(&self, oidc: &Oidc, token: &Compact<'_>) -> Result<(), &'static str> {
         match token.claims.get("azp") {

@@ -108,10 +108,10 @@ impl Oidc {
         self.keys.warm(now).await;
     }
 
-    pub(super) async fn start(&self, now: Timestamp) -> Result<Started, ProviderError> {
+    pub(super) async fn start(&self, again: bool, now: Timestamp) -> Result<Started, ProviderError> {
         let metadata = self.discovery.get(now, Asker::Person).await?;
         let authorization = needed(&metadata.authorization_endpoint, "authorization_endpoint")?;
-        let (pending, challenge) = PendingAuth::new();
+        let (mut pending, challenge) = PendingAuth::new();
         let client = CoreClient::new(self.client_id(), self.issuer_url.clone(), CoreJsonWebKeySet::default())
             .set_auth_uri(AuthUrl::from_url(authorization))
             .set_redirect_uri(self.callback.clone());
@@ -125,6 +125,10 @@ impl Oidc {
             for (name, value) in google::parameters(&self.allowed_domains) {
                 request = request.add_extra_param(name, value);
             }
+        } else if again {
+            // OpenID Connect Core 3.1.2.1. A provider that is asked by `max_age` must tell `auth_time`.
+            request = request.add_extra_param("prompt", "login").add_extra_param("max_age", "0");
+            pending.proof_since = Some(now.secs());
         }
         let (url, _, _) = request.url();
         Ok(Started { url, pending })
@@ -157,7 +161,17 @@ impl Oidc {
         let issuer = named.issuer;
         let expected = Expected { pending, issuer, access_token: &access_token, code: answer.code, now };
         expected.check(self, &id_token, &token, &key)?;
+        let proved_at =
+            expected.proved_at(&token).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
+        if pending.proof_since.is_some() && proved_at.is_none() {
+            tracing::warn!(
+                provider = self.id,
+                "asked by max_age, the provider does not tell when the person proved who they are (auth_time): \
+                 that they come back from it has to do"
+            );
+        }
         let mut person = self.person(&metadata, named, token.claims, &access_token).await?;
+        person.proved_at = proved_at;
         person.id_token = Some(SecretString::from(raw));
         Ok(person)
     }

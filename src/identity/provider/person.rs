@@ -68,6 +68,7 @@ impl Oidc {
             roles: self.roles(&documents)?,
             groups,
             groups_elsewhere,
+            proved_at: None,
             provider_sid: id_claims
                 .get("sid")
                 .and_then(Value::as_str)

@@ -124,7 +124,7 @@ impl Realm {
         provider: &Provider,
         change: impl FnOnce(&mut Value, &mut Value),
     ) -> Result<Person, ProviderError> {
-        let started = provider.start(NOW).await?;
+        let started = provider.start(false, NOW).await?;
         let (mut header, mut claims) = (self.header(), self.claims(&started.pending.nonce));
         change(&mut header, &mut claims);
         self.answer(&self.sign(&header, &claims));
