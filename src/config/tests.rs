@@ -757,6 +757,7 @@ fn the_documentation_has_every_key() {
                     "RATE_LIMIT_WINDOW_SEC",
                     "RATE_LIMIT_MAX",
                     "DOORWARD_CONFIG",
+                    "LISTEN_FDS",
                     "RUST_LOG",
                 ]
                 .contains(&name);
