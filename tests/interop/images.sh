@@ -103,3 +103,14 @@ stand_in_traefik() {
     || give_up "stand-in for traefik:v3.7"
   rm -rf "$context"
 }
+
+stand_in_redis() {
+  stand_in_debian
+  step "stand-in for redis:7-alpine"
+  # As the real one: a user of that name, who owns /data.
+  printf '%s\n' 'FROM debian:bookworm-slim' \
+    'RUN apt-get update && apt-get install -y --no-install-recommends redis-server && rm -rf /var/lib/apt/lists/* && install -d -o redis -g redis /data' \
+    'VOLUME /data' 'WORKDIR /data' 'CMD ["redis-server"]' \
+    | DOCKER_BUILDKIT=0 quietly "$CACHE/redis-image.log" docker build -q -t redis:7-alpine - \
+    || give_up "stand-in for redis:7-alpine"
+}
