@@ -213,14 +213,14 @@ async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let ring = key_ring(&config)?;
     let store = open_store(&config, &ring).await?;
     let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
-    let cookies = Arc::new(SessionCookies::new(ring, &config));
     let login = ReturnRules::new(&config);
     let issuer = config
         .server
         .external_url
         .as_ref()
         .map_or_else(|| "doorward".to_owned(), |url| url.origin().ascii_serialization());
-    let assertions = Assertions::open(issuer, KeyFile::new(&config.data_dir, "assertion"), now)?;
+    let assertions = Assertions::new(issuer, &ring, now)?;
+    let cookies = Arc::new(SessionCookies::new(ring, &config));
     let providers = providers(&config, &login)?;
     let pages = Pages::new(
         &config.pages,

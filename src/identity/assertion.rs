@@ -1,12 +1,12 @@
 //! The signed identity assertion: a short-lived JWT that tells one service who is calling, so that it need not
 //! believe bare headers.
 //!
-//! ES256, because every JWT library verifies it. Keys are made here and kept in `data_dir/keys`; the public
-//! halves are served as a JWK set (RFC 7517). A new key is made every 30 days and the old one stays published
-//! until no assertion of it can be valid any more.
+//! ES256, because every JWT library verifies it. Keys are made from the session keys and the date, so that every
+//! gateway with the same session keys has the same ones and none has to be kept or passed on. Every 30 days
+//! another key signs. The one before and the one after are published too (as a JWK set, RFC 7517), so that
+//! neither caches of services nor clocks of gateways make a gap.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,90 +15,93 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Identity;
-use super::keyfile::KeyFile;
+use super::seal::{KeyRing, derive};
 use crate::clock::Timestamp;
 
 /// How long an assertion is valid. Services check `exp`; five minutes is the most that is promised.
 pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// How long one is handed out again for the same session and service: a signature costs more than a check.
 pub const REUSE: Duration = Duration::from_secs(60);
-const ROTATE_AFTER: Duration = Duration::from_secs(30 * 86_400);
-const PUBLISH_OLD_FOR: Duration = Duration::from_secs(86_400);
+/// How long one key signs.
+const TERM_SECS: i64 = 30 * 86_400;
 
-/// Why there are no keys.
+/// A key could not be made, or nothing signed with it.
 #[derive(Debug, thiserror::Error)]
-pub enum AssertionError {
-    /// The key file could not be read or written.
-    #[error("the assertion keys in {0}: {1}")]
-    File(String, #[source] io::Error),
-    /// It holds something else.
-    #[error("the assertion keys in {0} cannot be read; remove the file to have new ones made")]
-    Corrupt(String),
-    /// Generating or signing failed.
-    #[error("the assertion cannot be signed")]
-    Crypto,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredKey {
-    created_at: i64,
-    pkcs8: String,
-}
+#[error("the assertion cannot be signed")]
+pub struct AssertionError;
 
 struct SigningKey {
     kid: String,
-    created_at: Timestamp,
-    pkcs8: Vec<u8>,
     pair: EcdsaKeyPair,
     jwk: serde_json::Value,
 }
 
 impl SigningKey {
-    fn from_pkcs8(pkcs8: Vec<u8>, created_at: Timestamp) -> Result<Self, AssertionError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8)
-            .map_err(|_| AssertionError::Crypto)?;
+    /// The key of one term. The same for everybody who has the seed.
+    fn of_term(seed: &[u8; 32], term: i64) -> Result<Self, AssertionError> {
+        // A number beyond the curve's order is no key: once in four billion there has to be a second attempt.
+        for attempt in 0..4 {
+            let mut scalar = [0; 32];
+            derive(seed, &format!("assertion {term} {attempt}"), &mut scalar).map_err(|_| AssertionError)?;
+            let der = private_key_der(&scalar);
+            if let Ok(pair) = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der) {
+                return Self::new(pair);
+            }
+        }
+        Err(AssertionError)
+    }
+
+    fn new(pair: EcdsaKeyPair) -> Result<Self, AssertionError> {
         // Uncompressed point: 0x04, X, Y (SEC 1, 2.3.3).
-        let point = pair.public_key().as_ref().strip_prefix(&[4]).ok_or(AssertionError::Crypto)?;
-        let (x, y) = point.split_at_checked(32).ok_or(AssertionError::Crypto)?;
+        let point = pair.public_key().as_ref().strip_prefix(&[4]).ok_or(AssertionError)?;
+        let (x, y) = point.split_at_checked(32).ok_or(AssertionError)?;
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         // RFC 7638: the thumbprint of the required members in lexical order.
         let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, thumbprint.as_bytes()));
         let jwk =
             json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": x, "y": y });
-        Ok(Self { kid, created_at, pkcs8, pair, jwk })
-    }
-
-    fn generate(now: Timestamp) -> Result<Self, AssertionError> {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| AssertionError::Crypto)?;
-        Self::from_pkcs8(pkcs8.as_ref().to_vec(), now)
+        Ok(Self { kid, pair, jwk })
     }
 }
 
+/// `ECPrivateKey` (RFC 5915) on P-256, without the public half.
+fn private_key_der(scalar: &[u8; 32]) -> Vec<u8> {
+    // SEQUENCE { INTEGER 1, OCTET STRING (32), [0] { OBJECT IDENTIFIER prime256v1 } }
+    let mut der = vec![0x30, 49, 0x02, 1, 1, 0x04, 32];
+    der.extend_from_slice(scalar);
+    der.extend_from_slice(&[0xa0, 10, 0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
+    der
+}
+
+/// The keys of one term.
 struct Keys {
-    // Newest first; the first one signs.
-    keys: Vec<Arc<SigningKey>>,
+    term: i64,
+    signing: SigningKey,
     jwks: String,
 }
 
 impl Keys {
-    fn new(keys: Vec<Arc<SigningKey>>) -> Self {
-        let jwks = json!({ "keys": keys.iter().map(|key| &key.jwk).collect::<Vec<_>>() }).to_string();
-        Self { keys, jwks }
+    fn of_term(seeds: &[[u8; 32]], term: i64) -> Result<Self, AssertionError> {
+        let signing = SigningKey::of_term(seeds.first().ok_or(AssertionError)?, term)?;
+        let mut jwks = Vec::new();
+        for seed in seeds {
+            for term in [term, term.saturating_add(1), term.saturating_sub(1)] {
+                jwks.push(SigningKey::of_term(seed, term)?.jwk);
+            }
+        }
+        Ok(Self { term, signing, jwks: json!({ "keys": jwks }).to_string() })
     }
 }
 
 /// Signs assertions.
 pub struct Assertions {
     issuer: String,
-    file: KeyFile,
+    seeds: Vec<[u8; 32]>,
     keys: ArcSwap<Keys>,
-    rotation: Mutex<()>,
 }
 
 impl std::fmt::Debug for Assertions {
@@ -108,52 +111,25 @@ impl std::fmt::Debug for Assertions {
 }
 
 impl Assertions {
-    /// Reads the keys, or makes the first one.
+    /// With keys made from the ring's: the newest signs, and what any of them may have signed can be verified.
     ///
     /// # Errors
-    /// [`AssertionError`]: the file cannot be read, written or understood.
-    pub fn open(issuer: String, file: KeyFile, now: Timestamp) -> Result<Self, AssertionError> {
-        let place = file.path().display().to_string();
-        let stored = file.read().map_err(|error| AssertionError::File(place.clone(), error))?;
-        let keys = match stored {
-            None => Vec::new(),
-            Some(text) => parse(&text).ok_or(AssertionError::Corrupt(place))?,
-        };
-        let this =
-            Self { issuer, file, keys: ArcSwap::from_pointee(Keys::new(keys)), rotation: Mutex::new(()) };
-        this.rotate_when_due(now)?;
-        Ok(this)
+    /// [`AssertionError`] when no key can be made.
+    pub fn new(issuer: String, ring: &KeyRing, now: Timestamp) -> Result<Self, AssertionError> {
+        let seeds = ring.assertion_seeds().to_vec();
+        let keys = Keys::of_term(&seeds, term(now))?;
+        Ok(Self { issuer, seeds, keys: ArcSwap::from_pointee(keys) })
     }
 
-    /// Makes a new key when the newest is 30 days old, and stops publishing those that signed their last
-    /// assertion a day ago. Called at start and every few minutes.
+    /// Goes on to the key of the day, when it is another one. Called every few minutes.
     ///
     /// # Errors
-    /// When the new key cannot be made or kept: the old one goes on.
+    /// When it cannot be made: the one before goes on.
     pub fn rotate_when_due(&self, now: Timestamp) -> Result<(), AssertionError> {
-        let _one_at_a_time = self.rotation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let current = self.keys.load();
-        let age = current.keys.first().map(|newest| now.since(newest.created_at));
-        let due = age.is_none_or(|age| age >= ROTATE_AFTER);
-        // What stays: the newest of before, and the one before that while an assertion of it may be valid.
-        let stay = if due || age.is_some_and(|age| age >= PUBLISH_OLD_FOR) { 1 } else { 2 };
-        if !due && current.keys.len() <= stay {
-            return Ok(());
+        let term = term(now);
+        if self.keys.load().term != term {
+            self.keys.store(Arc::new(Keys::of_term(&self.seeds, term)?));
         }
-        let fresh = if due { Some(Arc::new(SigningKey::generate(now)?)) } else { None };
-        let keys: Vec<_> = fresh.into_iter().chain(current.keys.iter().take(stay).cloned()).collect();
-        let stored: Vec<StoredKey> = keys
-            .iter()
-            .map(|key| StoredKey {
-                created_at: key.created_at.secs(),
-                pkcs8: URL_SAFE_NO_PAD.encode(&key.pkcs8),
-            })
-            .collect();
-        let text = serde_json::to_string(&stored).map_err(|_| AssertionError::Crypto)?;
-        self.file
-            .write(&text)
-            .map_err(|error| AssertionError::File(self.file.path().display().to_string(), error))?;
-        self.keys.store(Keys::new(keys).into());
         Ok(())
     }
 
@@ -166,10 +142,10 @@ impl Assertions {
     /// An assertion for one service.
     ///
     /// # Errors
-    /// [`AssertionError::Crypto`] when signing fails.
+    /// [`AssertionError`] when signing fails.
     pub fn mint(&self, who: &Identity, service: &str, now: Timestamp) -> Result<String, AssertionError> {
         let keys = self.keys.load();
-        let key = keys.keys.first().ok_or(AssertionError::Crypto)?;
+        let key = &keys.signing;
         let header = json!({ "alg": "ES256", "typ": "JWT", "kid": key.kid });
         let mut until = now.plus(LIFETIME);
         if let Some(end) = who.expires_at {
@@ -191,22 +167,16 @@ impl Assertions {
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature =
-            key.pair.sign(&SystemRandom::new(), token.as_bytes()).map_err(|_| AssertionError::Crypto)?;
+            key.pair.sign(&SystemRandom::new(), token.as_bytes()).map_err(|_| AssertionError)?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(token)
     }
 }
 
-fn parse(text: &str) -> Option<Vec<Arc<SigningKey>>> {
-    let stored: Vec<StoredKey> = serde_json::from_str(text).ok()?;
-    stored
-        .into_iter()
-        .map(|key| {
-            let pkcs8 = URL_SAFE_NO_PAD.decode(key.pkcs8).ok()?;
-            SigningKey::from_pkcs8(pkcs8, Timestamp::from_secs(key.created_at)).ok().map(Arc::new)
-        })
-        .collect()
+/// Which key's turn it is.
+fn term(now: Timestamp) -> i64 {
+    now.secs().div_euclid(TERM_SECS)
 }
 
 #[cfg(test)]
@@ -243,40 +213,56 @@ mod tests {
         jsonwebtoken::decode::<serde_json::Value>(token, &key, &rules).ok().map(|data| data.claims)
     }
 
+    fn signer(seeds: &[u8], now: Timestamp) -> Assertions {
+        let roots: Vec<String> = seeds.iter().map(|seed| URL_SAFE_NO_PAD.encode([*seed; 32])).collect();
+        let ring = KeyRing::from_base64(&roots).unwrap();
+        Assertions::new("https://auth.example.com".into(), &ring, now).unwrap()
+    }
+
     #[test]
     fn services_can_verify_it_and_keys_rotate_without_a_gap() {
-        let dir = tempfile::tempdir().unwrap();
         let start = Timestamp::from_secs(1_700_000_000);
-        let open = |now| {
-            let file = KeyFile::new(dir.path(), "assertion");
-            Assertions::open("https://auth.example.com".into(), file, now).unwrap()
-        };
-        let assertions = open(start);
+        let assertions = signer(&[1], start);
+        let before = assertions.jwks();
         let token = assertions.mint(&ada(), "foo", start).unwrap();
-        let claims = verify(&assertions.jwks(), &token, "foo").unwrap();
+        let claims = verify(&before, &token, "foo").unwrap();
         assert_eq!(claims["sub"], "a-1");
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
-        assert!(verify(&assertions.jwks(), &token, "bar").is_none());
+        assert!(verify(&before, &token, "bar").is_none());
 
-        // A restart keeps the key; a month later there are two, a day on only the new one.
-        assert_eq!(open(start.plus(DAY)).jwks(), assertions.jwks());
+        // A month later another key signs: who has the keys of before can verify it, and who has the new ones the old.
         let month = start.plus(DAY * 30);
         assertions.rotate_when_due(month).unwrap();
-        assert!(verify(&assertions.jwks(), &token, "foo").is_some());
         let fresh = assertions.mint(&ada(), "foo", month).unwrap();
-        assertions.rotate_when_due(month.plus(DAY * 2)).unwrap();
+        let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid;
+        assert_ne!(kid(&fresh), kid(&token));
+        for jwks in [&before, &assertions.jwks()] {
+            assert!(verify(jwks, &fresh, "foo").is_some());
+            assert!(verify(jwks, &token, "foo").is_some());
+        }
+        assertions.rotate_when_due(month.plus(DAY * 30)).unwrap();
         assert!(verify(&assertions.jwks(), &token, "foo").is_none());
         assert!(verify(&assertions.jwks(), &fresh, "foo").is_some());
-        assert_eq!(open(month.plus(DAY * 3)).jwks(), assertions.jwks());
+    }
+
+    #[test]
+    fn gateways_with_the_same_session_keys_have_the_same_ones() {
+        let now = Timestamp::from_secs(1_700_000_000);
+        let one = signer(&[1], now);
+        assert_eq!(one.jwks(), signer(&[1], now.plus(DAY)).jwks());
+        let token = one.mint(&ada(), "foo", now).unwrap();
+        assert!(verify(&signer(&[2], now).jwks(), &token, "foo").is_none());
+        // While session keys are changed: whichever of them a gateway has first, all can verify it.
+        let (early, late) = (signer(&[1, 2], now), signer(&[2, 1], now));
+        for (by, at) in [(&early, &late), (&late, &early), (&one, &late)] {
+            assert!(verify(&at.jwks(), &by.mint(&ada(), "foo", now).unwrap(), "foo").is_some());
+        }
     }
 
     #[test]
     fn it_never_outlives_the_session() {
-        let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::from_secs(1_700_000_000);
-        let assertions =
-            Assertions::open("https://auth.example.com".into(), KeyFile::new(dir.path(), "assertion"), now)
-                .unwrap();
+        let assertions = signer(&[1], now);
         let mut who = ada();
         who.expires_at = Some(now.plus(Duration::from_secs(20)));
         let token = assertions.mint(&who, "foo", now).unwrap();

@@ -71,6 +71,7 @@ pub struct KeyRing {
     csrf: [u8; 32],
     handles: [u8; 32],
     records: Vec<[u8; 32]>,
+    assertions: Vec<[u8; 32]>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -100,11 +101,15 @@ impl KeyRing {
         derive(newest, "csrf", &mut csrf)?;
         derive(newest, "session-handles", &mut handles)?;
         let keys = roots.iter().map(|root| Key::derive(root)).collect::<Result<_, _>>()?;
-        let mut records = vec![[0; 32]; roots.len()];
-        for (root, key) in roots.iter().zip(&mut records) {
-            derive(root, "store-records", key)?;
-        }
-        Ok(Self { keys, pages, csrf, handles, records })
+        let of_each = |purpose: &str| -> Result<Vec<[u8; 32]>, KeyError> {
+            let one = |root: &Vec<u8>| {
+                let mut key = [0; 32];
+                derive(root, purpose, &mut key).map(|()| key)
+            };
+            roots.iter().map(one).collect()
+        };
+        let (records, assertions) = (of_each("store-records")?, of_each("assertions")?);
+        Ok(Self { keys, pages, csrf, handles, records, assertions })
     }
 
     /// A new random root key, as a line for the key file.
@@ -139,6 +144,12 @@ impl KeyRing {
     #[must_use]
     pub fn record_keys(&self) -> &[[u8; 32]] {
         &self.records
+    }
+
+    /// What the keys of identity assertions are made from, one made from each root key, newest first.
+    #[must_use]
+    pub fn assertion_seeds(&self) -> &[[u8; 32]] {
+        &self.assertions
     }
 
     /// Seals `plain` for one purpose and one audience.
@@ -226,7 +237,7 @@ fn aad(purpose: Purpose, audience: &str, key_id: [u8; KEY_ID_LEN]) -> Vec<u8> {
 }
 
 /// HKDF-SHA-256 (RFC 5869) with the purpose as `info`.
-fn derive(root: &[u8], info: &str, out: &mut [u8]) -> Result<(), KeyError> {
+pub(super) fn derive(root: &[u8], info: &str, out: &mut [u8]) -> Result<(), KeyError> {
     struct Len(usize);
     impl hkdf::KeyType for Len {
         fn len(&self) -> usize {
