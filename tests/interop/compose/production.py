@@ -3,25 +3,16 @@ noticed when replicas and Redis go away (nothing).
 
     production.py HTTP_PORT HTTPS_PORT COMPOSE_COMMAND…        in the folder with compose.yaml"""
 
-import contextlib
 import json
-import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from browser import Browser, Checks, eventually  # noqa: E402
+from place import (APP, AUTH, COMPOSE, COOKIE, ID, REPLICAS, Browser, check, check_container, checks, container, eventually, healthy,
+                   known_to, networks, run, url_of, whoami, working)
 
-PUBLISHED = dict(zip((80, 443), sys.argv[1:3]))
-COMPOSE = sys.argv[3:]
-AUTH, APP, ID = "https://auth.example.com", "https://app.example.com", "https://id.example.com"
-COOKIE = "__Host-doorward"
-REPLICAS = ("doorward-1", "doorward-2")
 # Who is on which network: nobody else may be.
 NETWORKS = {
     "edge": {"traefik"},
@@ -31,48 +22,9 @@ NETWORKS = {
     "identity": {"traefik", "idp"},
     "outside": set(REPLICAS),
 }
-USERS = {"traefik": {"0"}, "app": {"65532"}, "doorward-1": {"65532"}, "doorward-2": {"65532"}}
+USERS = {"traefik": "0", "app": "65532", "doorward-1": "65532", "doorward-2": "65532", "idp": "65532"}
 IDENTITY = ("X-Auth-User", "X-User-Id", "X-Auth-Email", "X-Auth-Name", "X-Auth-Roles", "X-Auth-Permissions",
             "X-Auth-Method", "X-Auth-Assertion")
-checks = Checks()
-check = checks.check
-Browser.tls = ssl.create_default_context(cafile="authority.pem")
-
-# The names lead to this machine, and their ports to those that Traefik was given here: what DNS and .env do elsewhere.
-look_up = socket.getaddrinfo
-
-
-def by_published_port(host, port, *more, **named):
-    if str(host).endswith(".example.com"):
-        host, port = "127.0.0.1", int(PUBLISHED[port])
-    return look_up(host, port, *more, **named)
-
-
-socket.getaddrinfo = by_published_port
-
-
-def run(*command, **more):
-    return subprocess.run(command, check=True, capture_output=True, text=True, **more).stdout
-
-
-def container(service):
-    """What the engine knows about a service's container."""
-    return json.loads(run("docker", "inspect", run(*COMPOSE, "ps", "-q", service).strip()))[0]
-
-
-def healthy(service):
-    return container(service)["State"].get("Health", {}).get("Status") == "healthy"
-
-
-def networks(known):
-    """The networks of a container, by their names in compose.yaml, with its address there."""
-    project = known["Config"]["Labels"]["com.docker.compose.project"]
-    return {name.removeprefix(project + "_"): network["IPAddress"] for name, network in known["NetworkSettings"]["Networks"].items()}
-
-
-def url_of(replica):
-    """A replica's own address, which this machine reaches and nothing routes to."""
-    return f"http://{networks(container(replica))['auth']}:8000"
 
 
 def sign_in(account, path):
@@ -84,56 +36,10 @@ def sign_in(account, path):
     return browser, browser.follow(browser.submit(page, form, {"account": account}))
 
 
-def whoami(browser):
-    answer = browser.get(f"{APP}/api/whoami")
-    return json.loads(answer.text) if answer.status == 200 else {"status": answer.status}
-
-
-@contextlib.contextmanager
-def working(browser, what):
-    """Somebody goes on working meanwhile, and must not notice: every answer is theirs."""
-    seen, over = [], threading.Event()
-
-    def work():
-        while not over.is_set():
-            try:
-                said = whoami(browser)
-                seen.append("well" if said.get("email") == "ada@example.com" and said["assertion"]["verified"] else str(said))
-            except OSError as error:
-                seen.append(repr(error))
-            time.sleep(0.02)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        yield
-        enough = len(seen) + 10
-        eventually(10, lambda: len(seen) >= enough)
-    finally:
-        over.set()
-        worker.join()
-    ill = [answer for answer in seen if answer != "well"]
-    check(f"{what}: nobody notices ({len(seen)} requests)", len(seen) > 20 and not ill, f"{len(ill)} of {len(seen)}: {ill[:3]}")
-
-
 # --- What containers are, and may.
 
-known = {service: container(service) for service in {service for members in NETWORKS.values() for service in members}}
-for service, inspected in sorted(known.items()):
-    check(f"{service} is healthy", eventually(60, lambda: healthy(service)), inspected["State"])
-    may = inspected["HostConfig"]
-    limits = (may["Memory"], may["NanoCpus"], may["PidsLimit"]) if service != "idp" else (1,)
-    check(f"{service}: a read-only root, no capabilities, no new privileges, and limits",
-          may["ReadonlyRootfs"] and [cap.upper() for cap in may["CapDrop"] or []] == ["ALL"] and not may["CapAdd"]
-          and any("no-new-privileges" in option for option in may["SecurityOpt"] or []) and not may["Privileged"]
-          and all(limit and limit > 0 for limit in limits),
-          {key: may[key] for key in ("ReadonlyRootfs", "CapDrop", "CapAdd", "SecurityOpt", "Memory", "NanoCpus", "PidsLimit")})
-    uids = {line.split()[0] for line in run("docker", "top", inspected["Id"], "-eo", "uid,pid").splitlines()[1:]}
-    wanted = USERS.get(service)
-    check(f"{service} runs as {'user ' + ', '.join(wanted) if wanted else 'a user of its own'}",
-          uids == wanted if wanted else uids and "0" not in uids, uids)
-    check(f"{service} has no way to the engine", not any("docker.sock" in mount["Source"] for mount in inspected["Mounts"]))
-
+known = {service: check_container(service, USERS.get(service), limited=service != "idp")
+         for service in sorted({service for members in NETWORKS.values() for service in members})}
 members = {}
 for service, inspected in known.items():
     for network in networks(inspected):
@@ -200,13 +106,6 @@ said = [who.get(f"{APP}/api/echo/admin/x").status for who in (ada, grace)]
 check("the policy: an administrator may, somebody else may not", said == [200, 403], said)
 
 
-def known_to(replica, browser, host):
-    """What a replica says about the session in somebody's browser."""
-    cookie = f"{COOKIE}={browser.cookie(host, COOKIE)}"
-    answer = Browser().get(url_of(replica) + "/rbac/userinfo", {"Host": host, "X-Forwarded-Host": host, "Cookie": cookie, "Accept": "application/json"})
-    return answer.status
-
-
 said = {(replica, host): known_to(replica, ada, host) for replica in REPLICAS for host in ("auth.example.com", "app.example.com")}
 check("her session is known to both replicas", set(said.values()) == {200}, said)
 keys = {Browser().get(url_of(replica) + "/rbac/.well-known/jwks.json", {"Host": "auth.example.com"}).text for replica in REPLICAS}
@@ -235,7 +134,7 @@ check("Keycloak's administration is for nobody, the rest of it has no route",
 with working(ada, "a replica is killed"):
     run("docker", "kill", container("doorward-1")["Id"])
     time.sleep(2)
-alone = known_to("doorward-2", ada, "app.example.com")
+alone = known_to("doorward-2", ada)
 check("the other one goes on", alone == 200, alone)
 with working(ada, "it comes back"):
     run("docker", "start", container("doorward-1")["Id"])
@@ -245,7 +144,7 @@ with working(ada, "replicas are exchanged, one after the other"):
         old = container(replica)["Id"]
         run(*COMPOSE, "up", "-d", "--no-deps", "--force-recreate", replica)
         check(f"{replica} is a new one, and healthy", eventually(60, lambda: healthy(replica)) and container(replica)["Id"] != old)
-said = [known_to(replica, ada, "app.example.com") for replica in REPLICAS]
+said = [known_to(replica, ada) for replica in REPLICAS]
 check("her session is known to both of the new ones", said == [200, 200], said)
 
 run("docker", "kill", container("redis")["Id"])
@@ -253,12 +152,12 @@ with working(ada, "Redis is away for a moment"):
     time.sleep(1)
 run("docker", "start", container("redis")["Id"])
 check("Redis is back", eventually(60, lambda: healthy("redis")))
-said = eventually(30, lambda: [known_to(replica, ada, "app.example.com") for replica in REPLICAS] == [200, 200])
+said = eventually(30, lambda: [known_to(replica, ada) for replica in REPLICAS] == [200, 200])
 check("Redis was killed and is back: sessions are still there", said)
 for replica in REPLICAS:
     run(*COMPOSE, "up", "-d", "--no-deps", "--force-recreate", replica)
     eventually(60, lambda: healthy(replica))
-said = [known_to(replica, who, "app.example.com") for replica in REPLICAS for who in (ada, grace)]
+said = [known_to(replica, who) for replica in REPLICAS for who in (ada, grace)]
 check("also for replicas that had not known them", said == [200] * 4, said)
 
 # --- Sessions end.
@@ -273,7 +172,7 @@ sent = json.loads(Browser().ask("POST", f"http://{networks(container('idp'))['id
                                 json.dumps({"sub": sub}).encode(), {"Content-Type": "application/json"}).text)["sent"]
 check("the provider's back-channel logout arrives by way of Traefik", [line.get("status") for line in sent] == [200], sent)
 check("and is known to both replicas",
-      eventually(5, lambda: [known_to(replica, grace, "app.example.com") for replica in REPLICAS] == [401, 401]))
+      eventually(5, lambda: [known_to(replica, grace) for replica in REPLICAS] == [401, 401]))
 
 for replica in REPLICAS:
     run("docker", "kill", container(replica)["Id"])

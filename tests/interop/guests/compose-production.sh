@@ -39,13 +39,29 @@ printf 'subjectAltName=DNS:auth.example.com,DNS:app.example.com,DNS:id.example.c
 openssl_quietly x509 -req -in tls/request.pem -CA authority.pem -CAkey tls/authority.key -CAcreateserial -days 2 -extfile tls/names -out tls/cert.pem
 rm tls/authority.key tls/request.pem tls/names
 chmod 644 authority.pem
-cp "$INTEROP/compose/production.override.yaml" compose.override.yaml
+# What the README says to write for an authority of one's own.
+sed -n '/authority of your own/,/^```$/p' README.md | sed -n '/^services:/,/^```$/p' | sed '$d' >compose.override.yaml
+cp "$INTEROP/compose/production-idp.yaml" idp.yaml
 IDP_CLIENT_SECRET=$(cat secrets/keycloak_client_secret)
 export IDP_CLIENT_SECRET
 
-COMPOSE+=(-f compose.yaml -f compose.override.yaml)
+PLAIN=("${COMPOSE[@]}" -f compose.yaml -f compose.override.yaml)
+COMPOSE=("${PLAIN[@]}" -f idp.yaml)
 step "${COMPOSE[*]} up"
 quietly "$CACHE/compose-production-up.log" timeout 180 "${COMPOSE[@]}" up -d || give_up "the services do not start"
 ok "the services start, each when those it needs are healthy"
 
-python3 "$INTEROP/compose/production.py" "$HTTP_PORT" "$HTTPS_PORT" "${COMPOSE[@]}"
+status=0
+python3 "$INTEROP/compose/production.py" "$HTTP_PORT" "$HTTPS_PORT" "${COMPOSE[@]}" || status=1
+
+# The same with the profile `keycloak` instead of the stand-in.
+"${COMPOSE[@]}" rm -sf idp >"$CACHE/compose-production-idp.log" 2>&1
+COMPOSE=("${PLAIN[@]}")
+put COMPOSE_PROFILES redis,keycloak
+have_image quay.io quay.io/keycloak/keycloak:26.7.3 || stand_in_keycloak
+have_image registry-1.docker.io postgres:17-alpine || stand_in_postgres
+step "${COMPOSE[*]} up, with Keycloak"
+quietly "$CACHE/compose-production-keycloak-build.log" "${COMPOSE[@]}" build keycloak || give_up "Keycloak's image does not build"
+quietly "$CACHE/compose-production-up.log" timeout 300 "${COMPOSE[@]}" up -d || give_up "Keycloak does not start"
+python3 "$INTEROP/compose/production_keycloak.py" "$HTTP_PORT" "$HTTPS_PORT" "${COMPOSE[@]}" || status=1
+exit $status

@@ -9,6 +9,7 @@ HTTP_PORT=$(free_port)
 export HTTP_PORT PUBLIC_URL=http://localhost:$HTTP_PORT
 export GOOGLE_CLIENT_ID='' GOOGLE_CLIENT_SECRET='' GOOGLE_ALLOWED_DOMAINS=''
 export COMPOSE_PROJECT_NAME=doorward-interop
+dockerfiles_are_clean
 compose_setup
 COMPOSE+=(-f "$ROOT/deployment/docker-compose.yaml")
 
