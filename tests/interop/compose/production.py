@@ -148,8 +148,8 @@ said = [known_to(replica, ada) for replica in REPLICAS]
 check("her session is known to both of the new ones", said == [200, 200], said)
 
 run("docker", "kill", container("redis")["Id"])
-with working(ada, "Redis is away for a moment"):
-    time.sleep(1)
+with working(ada, "Redis is away, and Traefik's health checks know"):
+    time.sleep(4)
 run("docker", "start", container("redis")["Id"])
 check("Redis is back", eventually(60, lambda: healthy("redis")))
 said = eventually(30, lambda: [known_to(replica, ada) for replica in REPLICAS] == [200, 200])
