@@ -110,8 +110,9 @@ def working(browser, what):
     check(f"{what}: nobody notices ({len(seen)} requests)", len(seen) > 20 and not ill, f"{len(ill)} of {len(seen)}: {ill[:3]}")
 
 
-def known_to(replica, browser, host="app.example.com"):
+def known_to(replica, browser):
     """200 when that replica knows the session in somebody's browser, else 401."""
-    cookie = f"{COOKIE}={browser.cookie(host, COOKIE)}"
-    answer = Browser().get(url_of(replica) + "/rbac/userinfo", {"Host": host, "X-Forwarded-Host": host, "Cookie": cookie, "Accept": "application/json"})
+    host = AUTH.removeprefix("https://")
+    answer = Browser().get(url_of(replica) + "/rbac/userinfo", {
+        "Host": host, "Cookie": f"{COOKIE}={browser.cookie(host, COOKIE)}", "Accept": "application/json"})
     return answer.status
