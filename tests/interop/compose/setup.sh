@@ -30,6 +30,11 @@ compose_setup() {
   step "${COMPOSE[*]} build (PROFILE=$PROFILE; minutes, the first time)"
   quietly "$CACHE/compose-build.log" "${COMPOSE[@]}" -f "$ROOT/deployment/docker-compose.yaml" build || give_up "the images do not build"
   ok "the images build"
+  [ "$PROFILE" = release ] || return 0
+  # As a registry keeps it.
+  local size
+  size=$(docker save doorward | gzip -6 | wc -c)
+  if [ "$size" -lt 25000000 ]; then ok "doorward's image is under 25 MB compressed: $size bytes"; else bad "doorward's image is $size bytes compressed"; fi
 }
 
 # hadolint, from PyPI, about every Dockerfile that is shipped.
