@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::caller::Caller;
-use super::who::Unchecked;
+use super::caller::{Caller, Unchecked};
 use crate::clock::Timestamp;
 use crate::config::UserHeaderFormat;
 use crate::identity::bearer::{Digest, Issuers, Verdict, Verified, digest_of};
@@ -64,18 +63,23 @@ impl Bearers {
     /// The caller whose token this is, with the roles that `policy` gives and an admin granted.
     pub async fn recognise(&self, token: &str, policy: &Arc<Policy>, now: Timestamp) -> Brought {
         let digest = digest_of(token);
-        let verified = match self.issuers.check(token, &digest, now).await {
-            Verdict::Valid(verified) => verified,
-            Verdict::Wrong(why) => return Brought::Wrong(why),
-            Verdict::Unchecked(why) => return Brought::Unchecked(Unchecked::Issuer(why)),
-        };
         if let Some(seen) = self.remembered.get(&digest)
-            && Arc::ptr_eq(&seen.verified, &verified)
+            && seen.verified.is_fresh(now)
             && Arc::ptr_eq(&seen.policy, policy)
             && self.known.still_holds(&seen.person, now)
         {
             return Brought::Known(seen);
         }
+        // Boxed, so that the path that nearly every request takes does not carry this one's state.
+        Box::pin(self.look_up(token, digest, policy, now)).await
+    }
+
+    async fn look_up(&self, token: &str, digest: Digest, policy: &Arc<Policy>, now: Timestamp) -> Brought {
+        let verified = match self.issuers.check(token, &digest, now).await {
+            Verdict::Valid(verified) => verified,
+            Verdict::Wrong(why) => return Brought::Wrong(why),
+            Verdict::Unchecked(why) => return Brought::Unchecked(Unchecked::Issuer(why)),
+        };
         let Some(user_id) = self.ids.of(&verified.issuer, &verified.subject) else {
             return Brought::Wrong("its sub looks like the id of somebody of another issuer");
         };

@@ -1,5 +1,6 @@
 //! A verified caller, however they proved who they are: the identity, and what services are told of it.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::http::header::HeaderValue;
@@ -82,5 +83,23 @@ impl Caller {
         }
         minted.push(Minted { service: service.into(), at: now, value: value.clone() });
         Some(value)
+    }
+}
+
+/// Why a credential could not be checked; for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unchecked {
+    /// The store does not answer.
+    Store,
+    /// Keys or the word of the token's issuer could not be had.
+    Issuer(String),
+}
+
+impl fmt::Display for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store => f.write_str("the store does not answer"),
+            Self::Issuer(why) => f.write_str(why),
+        }
     }
 }

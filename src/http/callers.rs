@@ -20,8 +20,11 @@ use crate::store::known::{Confirm, Known, KnownSession, Standing};
 
 /// Sessions remembered by their cookie. One takes about 2 KB with its headers.
 const REMEMBERED: usize = 20_000;
-/// A browser sends one; a few more are looked at, so that a planted one cannot hide the real one.
-const MAX_CANDIDATES: usize = 4;
+/// A browser sends one. Others are looked at too, so that planted ones cannot hide the real one: as many as can be of
+/// the length of a session's within the headers that proxies let through, and shorter ones are none.
+const MAX_CANDIDATES: usize = 64;
+/// A sealed session is never shorter: its seal alone is half of that.
+const SHORTEST: usize = 80;
 
 /// A signed-in caller, ready to be answered.
 pub struct SignedIn {
@@ -69,7 +72,8 @@ impl Callers {
         now: Timestamp,
     ) -> Recognised {
         let mut result = Recognised::Nobody;
-        for value in cookie::values(headers, self.cookies.name()).take(MAX_CANDIDATES) {
+        let values = cookie::values(headers, self.cookies.name()).filter(|value| value.len() >= SHORTEST);
+        for value in values.take(MAX_CANDIDATES) {
             match (self.one(value, host, policy, now).await, &result) {
                 (Recognised::SignedIn(new), Recognised::SignedIn(old))
                     if new.payload.sid != old.payload.sid =>

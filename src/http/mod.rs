@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admin;
 pub mod bearers;
+pub mod bodies;
 pub mod caller;
 pub mod callers;
 pub mod cookie;
@@ -30,7 +31,7 @@ use actix_session::config::{CookieContentSecurity, PersistentSession};
 use actix_session::storage::CookieSessionStore;
 use actix_web::body::MessageBody;
 use actix_web::cookie::{Key, SameSite, time};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -42,9 +43,6 @@ use self::pages::Trouble;
 use self::state::State;
 use self::visit::{Then, Visit};
 use crate::telemetry::request_span;
-
-/// Forms of ours are small; whatever is larger is refused before it is read.
-const MAX_FORM: usize = 64 * 1024;
 
 /// The routes of the main listener.
 ///
@@ -62,7 +60,7 @@ pub fn routes(config: &mut ServiceConfig, state: &Data<State>) {
     let base = state.config.server.base_path.clone();
     config
         .app_data(state.clone())
-        .app_data(web::PayloadConfig::new(MAX_FORM))
+        .app_data(web::PayloadConfig::new(bodies::MAX_BODY))
         .route("/auth", web::route().to(forward_auth::forwarded))
         .route("/auth/nginx", web::route().to(forward_auth::nginx))
         .route("/auth/nginx/refusal", web::route().to(forward_auth::nginx_refusal))
@@ -155,15 +153,16 @@ fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// A resource that answers these methods; every other is 405, and is told which there are (RFC 9110 §15.5.6).
-fn only(methods: &'static str, resource: Resource) -> Resource {
+/// A resource that answers these methods; every other is 405, and is told which there are (RFC 9110 §15.5.6). What is
+/// sent to it is read first: see [`bodies`].
+fn only(methods: &'static str, resource: Resource) -> impl HttpServiceFactory {
     let wrong = move |request: HttpRequest, state: Data<State>| async move {
         let visit = Visit::new(&request, &state);
         let mut response = visit.trouble(Trouble::MethodNotAllowed, Then::Home);
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
         response
     };
-    resource.default_service(web::route().to(wrong))
+    resource.default_service(web::route().to(wrong)).wrap(from_fn(bodies::whole))
 }
 
 /// The encrypted cookie of the gateway's own pages: pending logins. Its own lifetime is a courtesy to browsers;

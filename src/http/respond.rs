@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Value, json};
 
-use super::caller::Caller;
+use super::caller::{Caller, Unchecked};
 use super::cookie;
 use super::forwarded::Dialect;
 use super::identity_headers::{ASSERTION, percent_encode};
@@ -16,7 +16,7 @@ use super::limits::Refused;
 use super::pages::{Action, Forbidden, Href, Page, Problem, Trouble};
 use super::state::State;
 use super::visit::REQUEST_ID;
-use super::who::{Unchecked, Who};
+use super::who::Who;
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 use crate::identity::ids::DecisionId;

@@ -1,10 +1,9 @@
 //! Who asks, as far as it was found out.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::bearers::{Bearer, Brought};
-use super::caller::Caller;
+use super::caller::{Caller, Unchecked};
 use super::callers::{Recognised, SignedIn};
 use super::credentials::{Presented, presented};
 use super::forwarded::Presence;
@@ -35,24 +34,6 @@ pub enum Who {
     Token(Arc<Token>),
     /// Somebody else, as far as the store knows them: a service with the right to asks about them.
     Other(Box<Caller>),
-}
-
-/// Why a credential could not be checked; for the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unchecked {
-    /// The store does not answer.
-    Store,
-    /// Keys or the word of the token's issuer could not be had.
-    Issuer(String),
-}
-
-impl fmt::Display for Unchecked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store => f.write_str("the store does not answer"),
-            Self::Issuer(why) => f.write_str(why),
-        }
-    }
 }
 
 impl Who {
@@ -92,8 +73,7 @@ impl Who {
                 shown => return Self::shown(shown),
             }
         }
-        // Boxed: it may have to fetch keys, and all that state would be moved about in each request of a session.
-        match Box::pin(state.bearers.recognise(token, policy, now)).await {
+        match state.bearers.recognise(token, policy, now).await {
             Brought::Known(bearer) => Self::Bearer(bearer),
             Brought::Wrong(why) => Self::Wrong(why),
             Brought::Unchecked(why) => Self::Unchecked(why),

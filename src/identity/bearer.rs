@@ -5,9 +5,7 @@
 //! signature is checked again by the keys that the issuer has by then.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::sync::Cache;
 
 use super::compact::Compact;
@@ -17,70 +15,18 @@ use super::jwks::{KeySet, Lookup};
 use super::jwt::Rules;
 use super::outgoing::Outgoing;
 use super::refresh::{Asker, Health};
+pub use super::verified::{Digest, Verdict, Verified, digest_of};
 use crate::clock::Timestamp;
 use crate::config;
 
 /// Longest token looked at, in bytes: request headers beyond 16 KiB pass hardly any proxy.
 pub const MAX_TOKEN: usize = 16 * 1024;
-/// How long a checked signature counts: a key that its issuer withdraws works this long (and as long as the
-/// gateway's copy of the key set, an hour) at most.
-const CHECKED_FOR: Duration = Duration::from_secs(300);
 /// Tokens remembered. One takes about 1 KB.
 const REMEMBERED: usize = 20_000;
 
 const STRANGER: &str = "it is of no issuer that is configured";
 const NAMESAKE: &str =
     "it is of no issuer that is configured: one has the same path, and another scheme, host or port";
-
-/// SHA-256 of a token.
-pub type Digest = [u8; 32];
-
-/// What a token that holds says.
-#[derive(Debug)]
-pub struct Verified {
-    /// The issuer, by its configured id.
-    pub issuer: String,
-    /// `sub` there: 1 to 255 bytes.
-    pub subject: String,
-    /// Only one that the issuer says is verified.
-    pub email: Option<String>,
-    /// A name for people.
-    pub name: Option<String>,
-    /// Of the configured claims; sorted, without duplicates.
-    pub roles: Vec<String>,
-    /// Of the configured claim; sorted.
-    pub groups: Vec<String>,
-    /// For whom it is.
-    pub audiences: Vec<String>,
-    /// `exp`; an issuer that was asked need not say.
-    pub expires_at: Option<Timestamp>,
-    /// `exp` with the leeway.
-    pub(super) ends_at: Option<Timestamp>,
-    pub(super) checked_at: Timestamp,
-}
-
-impl Verified {
-    /// Whether it has expired.
-    #[must_use]
-    pub fn is_over(&self, now: Timestamp) -> bool {
-        self.ends_at.is_some_and(|ends| ends <= now)
-    }
-
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        self.checked_at <= now && now.since(self.checked_at) < CHECKED_FOR && !self.is_over(now)
-    }
-}
-
-/// What became of a token.
-#[derive(Clone, Debug)]
-pub enum Verdict {
-    /// It holds.
-    Valid(Arc<Verified>),
-    /// It does not, for this reason; for the log.
-    Wrong(&'static str),
-    /// Keys or the issuer's word could not be had, for this reason; for the log.
-    Unchecked(String),
-}
 
 #[derive(Debug)]
 struct Issuer {
@@ -95,17 +41,6 @@ struct Issuer {
 pub struct Issuers {
     all: Vec<Issuer>,
     checked: Cache<Digest, Arc<Verified>>,
-}
-
-/// The name by which a token is remembered.
-#[must_use]
-pub fn digest_of(token: &str) -> Digest {
-    let mut out = [0; 32];
-    let digest = digest(&SHA256, token.as_bytes());
-    for (to, from) in out.iter_mut().zip(digest.as_ref()) {
-        *to = *from;
-    }
-    out
 }
 
 /// Whether a token is one that only its issuer's keys can tell about. Whoever means a JWT is answered about a JWT: nobody

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use quick_cache::sync::Cache;
 
-use super::bearer::{Digest, Verdict, Verified};
 use super::claims::Claims;
 use super::discovery::Discovery;
 use super::jwt::Rules;
 use super::outgoing::{Outgoing, OutgoingError};
 use super::refresh::Asker;
+use super::verified::{Digest, Verdict, Verified};
 use crate::clock::Timestamp;
 use crate::config;
 
@@ -93,5 +93,6 @@ fn judge(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<Arc<Verified>
     if claims.get("token_type").is_some_and(|kind| !bearer(kind)) {
         return Err("its issuer says that it is another kind of token");
     }
-    rules.believe(claims, now).map(Arc::new)
+    let verified = rules.believe(claims, now)?;
+    Ok(Arc::new(Verified { believed_for: RELIED_ON, ..verified }))
 }

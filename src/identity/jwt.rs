@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::bearer::Verified;
 use super::claims::{self, Claims};
 use super::compact::{self, Compact};
+use super::verified::{CHECKED_FOR, Verified};
 use crate::clock::Timestamp;
 use crate::config;
 
@@ -94,6 +94,7 @@ impl Rules {
             expires_at,
             ends_at: expires_at.map(|ends| ends.plus(self.leeway)),
             checked_at: now,
+            believed_for: CHECKED_FOR,
         })
     }
 }

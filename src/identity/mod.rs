@@ -20,6 +20,7 @@ pub mod session;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod user_id;
+mod verified;
 
 use crate::clock::Timestamp;
 

@@ -21,6 +21,9 @@ from tools import BIN, CACHE, CORES, ROOT, free_port, need, oauth2_proxy, run, s
 
 CONNECTIONS = 16
 PEOPLE = 10_000
+# API tokens in Redis: those asked for at a fixed pace, each for the first time, and all that are held at the end.
+COLD, COLD_RATE, HELD = 10_000, 1_000, 100_000
+CLIENT, SECRET = "bench", "bench-secret-of-no-worth"
 TICKS = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 
@@ -48,7 +51,7 @@ def measure(rounds, seconds):
     shutil.rmtree(CACHE / "run", ignore_errors=True)
     work = CACHE / "run"
     work.mkdir(parents=True)
-    missed = at_rest(work)
+    missed = at_rest(work) + cold(work)
     with contextlib.ExitStack() as stack:
         subjects = start_all(stack, work)
         for subject in subjects:
@@ -68,11 +71,23 @@ def start_all(stack, work):
     port = free_port()
     home = work / "doorward"
     home.mkdir()
-    run([BIN / "doorward-bench", "sessions", home, f"127.0.0.1:{port}", str(PEOPLE)], stdout=subprocess.DEVNULL)
+    issuer = stand_in(stack, work)
+    command = [BIN / "doorward-bench", "sessions", home, f"127.0.0.1:{port}", str(PEOPLE), issuer]
+    run(command, stdout=subprocess.DEVNULL)
     ours = stack.enter_context(gateway(home, port))
     one, many = home / "one.requests", home / "many.requests"
     status, headers, _ = signin.send(port, one.read_bytes())
     assert status == 200 and headers["x-auth-user"] == "person0@example.test", (status, headers)
+
+    token = home / "token.requests"
+    jwt = home / "jwt.requests"
+    # Longer than a measurement takes: what is measured is a JWT that was seen before.
+    claims = {"sub": "5f1c2a7b", "aud": "bench", "roles": ["staff"], "exp": int(time.time()) + 3600}
+    minted = json.loads(told(f"{issuer}/control/mint", {"claims": claims}))["token"]
+    jwt.write_bytes(re.sub(rb"(?<=Authorization: Bearer )\S+", minted.encode(), token.read_bytes()))
+    for requests, method in (token, "token"), (jwt, "jwt"):
+        status, headers_of, _ = signin.send(port, requests.read_bytes())
+        assert (status, headers_of["x-auth-method"]) == (200, method), (status, headers_of)
 
     # The same answer from constants: every header that actix-web does not write itself.
     lines = [f"{name}: {value}" for name, value in headers.items() if name not in ("content-length", "date")]
@@ -91,13 +106,15 @@ def start_all(stack, work):
     assert sorted(signin.send(base_port, constant.read_bytes())[1]) == sorted(headers)
 
     nginx_port, nginx_pids = nginx(stack, work)
-    peer_port, peer, cookie = peer_signed_in(stack, work)
+    peer_port, peer, cookie = peer_signed_in(stack, work, issuer)
     peer_requests = rewritten(one, work / "peer", "/oauth2/auth", cookie)
     status, headers, _ = signin.send(peer_port, peer_requests.read_bytes())
     assert status == 202 and headers["x-auth-request-email"] == "ada@example.com", (status, headers)
     return [
         Subject("doorward", port, one, [ours.pid]),
         Subject("doorward, 10,000 sessions", port, many, [ours.pid]),
+        Subject("doorward, API token", port, token, [ours.pid]),
+        Subject("doorward, JWT seen before", port, jwt, [ours.pid]),
         Subject("actix-web, same headers", base_port, constant, [base.pid]),
         Subject("actix-web, empty 200", base_port, empty, [base.pid]),
         Subject("nginx, return 200", nginx_port, rewritten(one, work / "nginx", "/"), nginx_pids),
@@ -133,26 +150,32 @@ def nginx(stack, work):
     return port, [int(pid) for pid in children]
 
 
-def peer_signed_in(stack, work):
+def stand_in(stack, work):
+    """The stand-in provider, at whose form nobody has to sign in; its issuer."""
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    command = [BIN / "idp", "--listen", f"127.0.0.1:{port}", "--client-id", CLIENT, "--client-secret", SECRET]
+    stack.enter_context(serving(command, f"{issuer}/.well-known/openid-configuration", work / "idp.log"))
+    told(f"{issuer}/control", {"auto_account": "ada@example.com"})
+    return issuer
+
+
+def told(address, what):
+    body = urllib.request.Request(address, json.dumps(what).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(body, timeout=10) as answer:
+        return answer.read()
+
+
+def peer_signed_in(stack, work, issuer):
     """oauth2-proxy with its leanest session cookie and no logs, and one person signed in to it."""
-    idp_port, port = free_port(), free_port()
-    issuer, own = f"http://127.0.0.1:{idp_port}", f"http://127.0.0.1:{port}"
-    client, secret = "bench", "bench-secret-of-no-worth"
-    idp = [BIN / "idp", "--listen", f"127.0.0.1:{idp_port}", "--client-id", client, "--client-secret", secret]
-    health = f"{issuer}/.well-known/openid-configuration"
-    stack.enter_context(serving(idp, health, work / "idp.log"))
-    setting = urllib.request.Request(
-        f"{issuer}/control",
-        json.dumps({"auto_account": "ada@example.com"}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    urllib.request.urlopen(setting).close()
+    port = free_port()
+    own = f"http://127.0.0.1:{port}"
     command = [
         oauth2_proxy(),
         "--provider=oidc",
         f"--oidc-issuer-url={issuer}",
-        f"--client-id={client}",
-        f"--client-secret={secret}",
+        f"--client-id={CLIENT}",
+        f"--client-secret={SECRET}",
         f"--redirect-url={own}/oauth2/callback",
         f"--http-address=127.0.0.1:{port}",
         "--code-challenge-method=S256",
@@ -205,8 +228,7 @@ def at_rest(work):
         with gateway(home, port, None) as process:
             starts.append(time.monotonic() - began)
             time.sleep(1)
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            resident = max(resident, int(re.search(r"VmRSS:\s*(\d+)", status).group(1)) / 1024)
+            resident = max(resident, memory(process.pid))
     size = (BIN / "doorward").stat().st_size / 1e6
     start = statistics.median(starts)
     print(f"release binary {size:.1f} MB, at rest {resident:.1f} MiB resident, healthy after {start:.2f} s (under 1 s wanted)")
@@ -216,6 +238,45 @@ def at_rest(work):
     if resident >= 30:
         missed.append(f"{resident:.1f} MiB resident at rest, under 30 wanted")
     return missed
+
+
+def cold(work):
+    """API tokens that have to be fetched from Redis, and what 100,000 of them take once they were."""
+    need("redis-server", "redis-server")
+    home, port, redis_port = work / "cold", free_port(), free_port()
+    home.mkdir()
+    with contextlib.ExitStack() as stack:
+        server = ["redis-server", "--bind", "127.0.0.1", "--port", str(redis_port), "--save", "", "--dir", str(home)]
+        with open(home / "redis.log", "wb") as log:
+            redis = subprocess.Popen(server, stdout=log, stderr=log)
+        stack.callback(lambda: (redis.terminate(), redis.wait()))
+        store = f"redis://127.0.0.1:{redis_port}"
+        command = [BIN / "doorward-bench", "tokens", home, f"127.0.0.1:{port}", store, str(HELD)]
+        run(command, stdout=subprocess.DEVNULL)
+        ours = stack.enter_context(gateway(home, port, None))
+
+        def paced(start, count, rate):
+            command = [BIN / "doorward-bench", "paced", f"127.0.0.1:{port}", home / "tokens.requests", start, count, rate]
+            said = run(list(map(str, command)), stdout=subprocess.PIPE, text=True).stdout
+            return map(int, re.search(r"^figures (\d+) (\d+) (\d+)$", said, re.M).groups())
+
+        _, median, p99 = paced(0, COLD, COLD_RATE)
+        paced(COLD, HELD - COLD, 0)
+        resident = memory(ours.pid)
+    print(f"API tokens first seen, from Redis at {COLD_RATE:,} a second: median {median} µs, p99 {p99} µs (under 2,000 wanted)")
+    print(f"{HELD:,} API tokens known: {resident:.0f} MiB resident (under 143 MiB, 150 MB, wanted)")
+    missed = []
+    if p99 >= 2000:
+        missed.append(f"p99 of API tokens from Redis is {p99} µs, under 2,000 wanted")
+    if resident * 1024 * 1024 >= 150e6:
+        missed.append(f"{resident:.0f} MiB resident with {HELD:,} API tokens, under 150 MB wanted")
+    return missed
+
+
+def memory(pid):
+    """What is resident, in MiB: proc_pid_status(5)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s*(\d+)", status).group(1)) / 1024
 
 
 def report(figures):
@@ -237,6 +298,8 @@ def report(figures):
         ("doorward", "actix-web, same headers", "per_cpu", None),
         ("doorward", "actix-web, empty 200", "rate", None),
         ("doorward, 10,000 sessions", "doorward", "rate", 0.8),
+        ("doorward, API token", "doorward", "rate", 0.9),
+        ("doorward, JWT seen before", "doorward", "rate", 0.9),
         ("doorward", "oauth2-proxy", "per_cpu", 5.0),
         ("doorward", "nginx, return 200", "per_cpu", None),
     ]:

@@ -109,6 +109,12 @@ async fn a_planted_cookie_beside_the_true_one_wins_nothing() {
     let junk: String = (0..150).map(|n| format!("junk{n}=x; ")).collect();
     let answer = world.asks("/").cookies(&format!("{junk}{grace}")).send().await;
     assert_allowed(&answer, GRACE, "user", "after 150 others");
+    let garbage = "A".repeat(grace.len());
+    for (of, times) in [("x", 300), (garbage.as_str(), 30)] {
+        let junk = format!("{NAME}={of}; ").repeat(times);
+        let answer = world.asks("/").cookies(&format!("{junk}{grace}")).send().await;
+        assert_allowed(&answer, GRACE, "user", &format!("after {times} of its name"));
+    }
     world.ends_well().await;
 }
 

@@ -200,3 +200,41 @@ async fn slow_senders_hold_nobody_up() {
     drop(slow);
     world.ends_well().await;
 }
+
+/// A form to one of our pages as raw text, of which only the beginning is sent.
+fn form(path: &str, length: usize, sent: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: auth.example.test\r\nAccept: text/html\r\nContent-Length: {length}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{sent}"
+    )
+    .into_bytes()
+}
+
+#[actix_web::test]
+async fn a_form_that_is_too_long_is_refused_in_our_words() {
+    let world = World::start().await;
+    let long = "csrf=".to_owned() + &"x".repeat(70_000);
+    for path in ["/rbac/logout", "/rbac/backchannel-logout", "/rbac/admin/tokens/new", "/create_token"] {
+        let text = raw(&world, form(path, long.len(), &long), false).await;
+        assert!(text.starts_with("HTTP/1.1 413 "), "{path}: {text}");
+        assert_eq!(answers(&text), 1, "{path}");
+        let lower = text.to_lowercase();
+        for line in ["x-request-id: ", "cache-control: no-store", "connection: close"] {
+            assert!(lower.contains(line), "{path}: no {line}: {text}");
+        }
+        assert!(text.contains("That is more than fits"), "{path}: {text}");
+    }
+    let json = raw(&world, form("/authorize", long.len(), &long), false).await;
+    assert!(json.starts_with("HTTP/1.1 413 "), "{json}");
+    world.ends_well().await;
+}
+
+#[actix_web::test]
+async fn a_form_that_trickles_does_not_hold_the_connection() {
+    let world = World::start().await;
+    let began = Instant::now();
+    let text = raw(&world, form("/rbac/logout", 100, "csrf="), false).await;
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    assert!(began.elapsed() < DEADLINE, "it was not the gateway that ended it");
+    world.ends_well().await;
+}

@@ -2,8 +2,7 @@
 
 use minijinja::{Value, context};
 
-use super::view::{LONGEST, SHOWN};
-use super::words::{ago, clip, moment, until};
+use super::words::{LONGEST, SHOWN, ago, clip, moment, until};
 use crate::clock::Timestamp;
 use crate::identity::api_token::FieldFault;
 

@@ -43,6 +43,10 @@ pub enum Trouble {
     NotFound,
     /// The page exists, but not for this method.
     MethodNotAllowed,
+    /// More was sent than any form of ours has.
+    TooLarge,
+    /// What was sent did not arrive in time.
+    TooSlow,
     /// A fault of ours.
     Internal,
     /// No provider or no external address is configured.
@@ -66,7 +70,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -85,6 +89,8 @@ impl Trouble {
         Self::BadRequest,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::TooLarge,
+        Self::TooSlow,
         Self::Internal,
         Self::SignInNotConfigured,
         Self::WrongHost,
@@ -112,6 +118,8 @@ impl Trouble {
             Self::PasswordNeeded => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
             Self::WrongHost => 421,
             Self::TooManyRequests(_) => 429,
             Self::Internal => 500,
@@ -143,6 +151,8 @@ impl Trouble {
             Self::BadRequest => "bad-request",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
             Self::Internal => "internal",
             Self::SignInNotConfigured => "sign-in-not-configured",
             Self::WrongHost => "wrong-host",
@@ -174,6 +184,8 @@ impl Trouble {
             Self::BadRequest
             | Self::NotFound
             | Self::MethodNotAllowed
+            | Self::TooLarge
+            | Self::TooSlow
             | Self::WrongHost
             | Self::PasswordNeeded
             | Self::Forged => "Go to your account",
@@ -305,6 +317,17 @@ impl Trouble {
                 "This page works differently",
                 "The page exists, but it cannot be used in this way.".into(),
                 vec!["Open it from your account page instead.".into()],
+            ),
+            Self::TooLarge => (
+                "That is more than fits",
+                "The form that was sent is longer than any that this site has, so nothing was changed."
+                    .into(),
+                vec!["Open the page again, and write less into it.".into()],
+            ),
+            Self::TooSlow => (
+                "The form arrived too slowly",
+                "Your connection took too long to send it, so nothing was changed.".into(),
+                vec!["Open the page again and repeat it where the connection is better.".into()],
             ),
             Self::Internal => (
                 "Something went wrong on our side",

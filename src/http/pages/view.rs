@@ -7,16 +7,10 @@ use minijinja::{Value, context};
 
 use super::tokens::{NewTokenForm, OwnTokens, RevokeToken, TokenMade};
 use super::trouble::Trouble;
-use super::words::{ago, clip, count, device_in_words, moment, span_in_words, until};
+use super::words::{LONGEST, SHOWN, ago, clip, count, device_in_words, moment, span_in_words, until};
 use crate::clock::Timestamp;
 use crate::config::ProviderKind;
 use crate::policy::decision::Reason;
-
-/// Pages must stay small enough to pass through a proxy's limit on answers: beyond this many, a list says
-/// how many more there are.
-pub(super) const SHOWN: usize = 12;
-/// Longer values are cut on display; identity claims have no limit of their own on their width.
-pub(super) const LONGEST: usize = 80;
 
 /// A page to be rendered.
 #[derive(Debug)]

@@ -6,6 +6,12 @@ use minijinja::{Value, context};
 
 use crate::clock::Timestamp;
 
+/// Pages must stay small enough to pass through a proxy's limit on answers: beyond this many, a list says
+/// how many more there are.
+pub(super) const SHOWN: usize = 12;
+/// Longer values are cut on display; identity claims have no limit of their own on their width.
+pub(super) const LONGEST: usize = 80;
+
 /// For a `<time>` element: words to read, the exact time to look up.
 pub(in crate::http) fn moment(then: Timestamp, words: String) -> Value {
     let iso = then.rfc3339();

@@ -16,7 +16,8 @@ use super::{Asking, MAX_CHECKS, Matter, read};
 use crate::http::caller::Caller;
 use crate::http::state::State;
 
-use crate::http::who::{Unchecked, Who};
+use crate::http::caller::Unchecked;
+use crate::http::who::Who;
 use crate::identity::api_token::SCOPE_AUTHORIZE;
 use crate::identity::{Identity, Method};
 use crate::policy::Facts;
@@ -70,11 +71,7 @@ enum Semantic {
 type Fault = (StatusCode, &'static str);
 
 /// `POST /access/v1/evaluation`.
-pub async fn evaluation(
-    request: HttpRequest,
-    state: Data<State>,
-    body: Result<Bytes, actix_web::Error>,
-) -> HttpResponse {
+pub async fn evaluation(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
         Err(refusal) => return *refusal,
@@ -87,11 +84,7 @@ pub async fn evaluation(
 }
 
 /// `POST /access/v1/evaluations`.
-pub async fn evaluations(
-    request: HttpRequest,
-    state: Data<State>,
-    body: Result<Bytes, actix_web::Error>,
-) -> HttpResponse {
+pub async fn evaluations(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
         Err(refusal) => return *refusal,

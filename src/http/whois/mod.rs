@@ -78,11 +78,7 @@ struct Check {
 }
 
 /// `POST /authorize`: may they?
-pub async fn authorize(
-    request: HttpRequest,
-    state: Data<State>,
-    body: Result<Bytes, actix_web::Error>,
-) -> HttpResponse {
+pub async fn authorize(request: HttpRequest, state: Data<State>, body: Bytes) -> HttpResponse {
     let asking = match Asking::new(&request, &state) {
         Ok(asking) => asking,
         Err(refusal) => return *refusal,
@@ -114,10 +110,9 @@ pub async fn authorize(
 }
 
 /// JSON, or why not.
-fn read<'b, T: Deserialize<'b>>(body: &'b Result<Bytes, actix_web::Error>) -> Result<T, String> {
-    let bytes = body.as_ref().map_err(|_| "the body cannot be read, or is longer than 64 KiB".to_owned())?;
+fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Result<T, String> {
     // The parser's words may quote the body; its place is enough to find the fault.
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             format!("the body has a member that is unknown or not as it must be (column {})", error.column())
         }

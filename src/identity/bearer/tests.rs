@@ -5,6 +5,8 @@ mod forging;
 mod opaque;
 mod recorded;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -16,16 +16,17 @@ use doorward::store::{SessionRecord, SignIn, Store};
 
 use crate::requests::HOST;
 
-/// A configuration in `dir`: one worker, the embedded store, a policy of `rules` rules one of which lets staff in.
+/// A configuration in `dir`: one worker, a policy of `rules` rules one of which lets staff in, and `more` sections. The
+/// store is embedded unless these say otherwise.
 ///
 /// # Errors
 /// When a file cannot be written, or the configuration has faults.
-pub fn configure(dir: &Path, listen: &str, rules: usize) -> anyhow::Result<Config> {
+pub fn configure(dir: &Path, listen: &str, rules: usize, more: &str) -> anyhow::Result<Config> {
     let policy = dir.join("policy.yaml");
     fs::write(&policy, policy_of(rules))?;
     let settings = format!(
         "data_dir: {}\nserver:\n  listen: {listen}\n  external_url: https://{HOST}\n  workers: 1\nops:\n  listen: 127.0.0.1:0\n\
-         policy:\n  file: {}\n",
+         policy:\n  file: {}\n{more}",
         dir.display(),
         policy.display()
     );

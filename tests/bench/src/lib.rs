@@ -3,6 +3,8 @@
 
 pub mod baseline;
 pub mod gateway;
+pub mod paced;
 pub mod requests;
 pub mod sessions;
 pub mod steps;
+pub mod tokens;

@@ -1,14 +1,20 @@
 //! What `tests/bench/run` measures with.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use doorward_bench::{baseline, sessions, steps};
+use doorward_bench::{baseline, paced, sessions, steps, tokens};
 
-const USAGE: &str =
-    "usage: doorward-bench sessions DIR LISTEN PEOPLE | baseline LISTEN HEADERS | steps [N STEP]
+const USAGE: &str = "usage: doorward-bench sessions DIR LISTEN PEOPLE [ISSUER]
+       doorward-bench tokens DIR LISTEN STORE COUNT
+       doorward-bench paced ADDRESS REQUESTS FROM COUNT RATE
+       doorward-bench baseline LISTEN HEADERS
+       doorward-bench steps [N STEP]
 
 sessions   signs people in to a gateway's store; leaves configuration and requests to replay in DIR
+tokens     the same with API tokens, in the store at STORE
+paced      sends COUNT of the requests of a file, from number FROM on, RATE a second (0: as fast as they are answered)
 baseline   serves what actix-web costs by itself
 steps      does a step of a check N times, or lists the steps; what N more turns cost is the step's alone";
 
@@ -19,7 +25,16 @@ async fn main() -> anyhow::Result<()> {
     match next()?.as_str() {
         "sessions" => {
             let (dir, listen, people) = (PathBuf::from(next()?), next()?, next()?);
-            sessions::write(&dir, &listen, people.parse().context(USAGE)?).await
+            sessions::write(&dir, &listen, people.parse().context(USAGE)?, next().ok().as_deref()).await
+        }
+        "tokens" => {
+            let (dir, listen, store, count) = (PathBuf::from(next()?), next()?, next()?, next()?);
+            tokens::write(&dir, &listen, &store, count.parse().context(USAGE)?).await
+        }
+        "paced" => {
+            let (to, file) = (next()?.parse().context(USAGE)?, PathBuf::from(next()?));
+            let mut number = || next()?.parse::<u32>().context(USAGE);
+            load(to, &file, number()?, number()?, number()?).await
         }
         "baseline" => {
             let (listen, headers) = (next()?, PathBuf::from(next()?));
@@ -31,6 +46,13 @@ async fn main() -> anyhow::Result<()> {
         },
         _ => bail!(USAGE),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+async fn load(to: SocketAddr, file: &Path, from: u32, count: u32, rate: u32) -> anyhow::Result<()> {
+    let took = paced::send(to, file, usize::try_from(from)?, usize::try_from(count)?, rate).await?;
+    println!("figures {} {} {}", took.requests, took.median.as_micros(), took.p99.as_micros());
+    Ok(())
 }
 
 async fn turn(turns: usize, wanted: &str) -> anyhow::Result<()> {

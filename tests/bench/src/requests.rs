@@ -10,9 +10,18 @@ pub const HOST: &str = "app.example.test";
 /// The method, scheme and address asked about.
 pub const ASKED: (&str, &str, &str) = ("GET", "https", "/foo/reports/7?tab=figures&sort=-created_at");
 
-/// The headers of one request with this session cookie, in the order in which Traefik sends them.
+/// What says who asks.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// A session cookie as `name=value`.
+    Session(&'a str),
+    /// A bearer token.
+    Bearer(&'a str),
+}
+
+/// The headers of one request with this credential, in the order in which Traefik sends them.
 #[must_use]
-pub fn headers(session: &str) -> Vec<(&'static str, String)> {
+pub fn headers(credential: Credential<'_>) -> Vec<(&'static str, String)> {
     let (method, proto, uri) = ASKED;
     let text = [
         (
@@ -36,7 +45,11 @@ pub fn headers(session: &str) -> Vec<(&'static str, String)> {
         ("Accept-Encoding", "gzip"),
     ];
     let mut headers: Vec<(&str, String)> = text.map(|(name, value)| (name, value.to_owned())).into();
-    headers.insert(3, ("Cookie", cookies(session)));
+    let credential = match credential {
+        Credential::Session(cookie) => ("Cookie", cookies(cookie)),
+        Credential::Bearer(token) => ("Authorization", format!("Bearer {token}")),
+    };
+    headers.insert(3, credential);
     headers
 }
 
@@ -49,9 +62,9 @@ fn cookies(session: &str) -> String {
 
 /// The same as it stands on the wire.
 #[must_use]
-pub fn wire(path: &str, session: &str) -> String {
+pub fn wire(path: &str, credential: Credential<'_>) -> String {
     let mut text = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
-    for (name, value) in headers(session) {
+    for (name, value) in headers(credential) {
         let _ = write!(text, "{name}: {value}\r\n");
     }
     text + "\r\n"

@@ -23,7 +23,7 @@ use doorward::policy::target::{Scheme, Target};
 use doorward::server::{self, Running};
 
 use crate::gateway;
-use crate::requests::{ASKED, HOST, headers};
+use crate::requests::{ASKED, Credential, HOST, headers};
 
 /// One step, to be done as often as wanted.
 pub struct Step {
@@ -49,7 +49,7 @@ pub struct Steps {
 /// When the gateway cannot be made, or a step does something else than it is for.
 pub async fn steps(only: Option<&str>) -> anyhow::Result<Steps> {
     let dir = tempfile::tempdir()?;
-    let config = gateway::configure(dir.path(), "127.0.0.1:0", 10)?;
+    let config = gateway::configure(dir.path(), "127.0.0.1:0", 10, "")?;
     let gateway = server::start(config, Arc::new(SystemClock)).await?;
     let state = gateway.state.clone();
     let now = state.clock.now();
@@ -79,7 +79,7 @@ pub async fn steps(only: Option<&str>) -> anyhow::Result<Steps> {
 
 fn request(cookie: &str) -> anyhow::Result<HttpRequest> {
     let mut request = TestRequest::get().uri("/auth").peer_addr((Ipv4Addr::LOCALHOST, 40_000).into());
-    for (name, value) in headers(cookie) {
+    for (name, value) in headers(Credential::Session(cookie)) {
         let name = HeaderName::from_bytes(name.to_lowercase().as_bytes())?;
         request = request.insert_header((name, HeaderValue::from_str(&value)?));
     }
