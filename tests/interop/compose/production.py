@@ -81,7 +81,8 @@ for replica in REPLICAS:
     answer = Browser().get(url_of(replica) + "/auth", question)
     check(f"{replica} answers no question of another address than Traefik's", answer.status == 403, answer)
 redis = container("redis")["Id"]
-check("Redis does nothing without a password", "NOPERM" in run("docker", "exec", redis, "redis-cli", "get", "x"))
+said = [run("docker", "exec", redis, "redis-cli", *who, "get", "x") for who in ([], ["--user", "health", "--pass", "x", "--no-auth-warning"])]
+check("Redis does nothing without a password", "NOAUTH" in said[0] and "NOPERM" in said[1], said)
 
 
 # --- A person, a program, a spoofer.
