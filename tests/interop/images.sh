@@ -159,6 +159,7 @@ FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends postgresql-15 && rm -rf /var/lib/apt/lists/* \
     && install -d -o postgres -g postgres -m 700 /var/lib/postgresql/data
 ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/var/lib/postgresql/data
+RUN chmod 3777 /var/run/postgresql
 COPY --chmod=755 start /usr/local/bin/start
 VOLUME /var/lib/postgresql/data
 ENTRYPOINT ["start"]
