@@ -45,6 +45,7 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="doorward" \
       org.opencontainers.image.description="A login gateway for microservices: forward authentication for Traefik and other reverse proxies" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /out/doorward /usr/local/bin/doorward

@@ -45,6 +45,7 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="foo" \
       org.opencontainers.image.description="The sample service behind Doorward: says who you are" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /out/foo /usr/local/bin/foo

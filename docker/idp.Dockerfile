@@ -45,6 +45,7 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="idp" \
       org.opencontainers.image.description="A stand-in OpenID provider for demos and tests: it believes everybody" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /out/idp /usr/local/bin/idp

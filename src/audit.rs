@@ -110,6 +110,8 @@ pub struct SignInEvent<'a> {
     pub subject: Option<&'a str>,
     /// Whose.
     pub user_id: Option<&'a str>,
+    /// What to call them: their verified e-mail, else `sub`.
+    pub user: Option<&'a str>,
     /// The first characters of the session's name.
     pub session: Option<&'a str>,
     /// The client's address.
@@ -125,6 +127,8 @@ pub struct AdminEvent<'a> {
     pub action: &'static str,
     /// Who did it: a user's id, `token/…`, or an administrator's name.
     pub actor: &'a str,
+    /// What to call them, where that is something else: an e-mail, the name of a token.
+    pub actor_name: Option<&'a str>,
     /// How they proved who they are: `password`, `session`, `token`, `shell`.
     pub auth_method: &'static str,
     /// To what: a user's id, the beginning of a token's digest or of a session's name.
@@ -242,7 +246,8 @@ impl Audit {
 
     /// Writes a sign-in or sign-out down.
     pub fn sign_in(&self, event: &SignInEvent<'_>, now: Timestamp) {
-        self.write("session", event, Some(Kind::Event), now);
+        let kind = if event.action.ends_with("_refused") { Kind::Refusal } else { Kind::Event };
+        self.write("session", event, Some(kind), now);
     }
 
     /// Writes a change by an administrator down.
@@ -329,6 +334,7 @@ mod tests {
                 provider: Some("google"),
                 subject: None,
                 user_id: None,
+                user: None,
                 session: None,
                 client: None,
                 request_id: "r",
@@ -358,6 +364,7 @@ mod tests {
         let event = AdminEvent {
             action: "token_created",
             actor: "root",
+            actor_name: None,
             auth_method: "password",
             target: "0123abcd",
             details: Some("<img src=x onerror=alert(1)>\n".to_owned()),

@@ -1,6 +1,8 @@
 //! The only place that names adapters: configuration → state → listeners → run. The command line and the
 //! tests both come in here.
 
+pub mod manager;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ use crate::store::known::Known;
 use crate::store::{self, RecordKeys, Store};
 use crate::telemetry::metrics::Metrics;
 
+use self::manager::Handed;
+
 /// How long requests in flight may take when the process was asked to stop.
 const DRAIN: u64 = 30;
 /// How often a provider that could not be reached is asked again, and what is known of it refreshed.
@@ -92,12 +96,12 @@ impl Running {
 
 /// `doorward serve`: runs until SIGTERM or SIGINT, then goes on for `server.drain` while saying that it is not
 /// ready, so that proxies and load balancers turn away by themselves; a second signal ends the waiting. SIGHUP
-/// reloads the policy, and opens the audit file anew.
+/// reloads the policy, and opens the audit file anew. A service manager that wants to know is told of all of it.
 ///
 /// # Errors
 /// When it cannot start; the message names what to change.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let running = start(config, Arc::new(SystemClock)).await?;
+pub async fn run(config: Config, handed: Handed) -> anyhow::Result<()> {
+    let running = start_on(handed, config, Arc::new(SystemClock)).await?;
     let state = running.state.clone();
     tracing::info!(
         listen = %running.address,
@@ -112,18 +116,23 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    // Not before the signals are heeded: a reload right after the start must not end the process.
+    manager::serves(running.address);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
                 tracing::info!("asked to reload the policy and to open the audit file anew");
+                manager::reloads();
                 state.audit.reopen();
                 count_reload(&state, &state.policy.reload());
+                manager::reloaded();
             }
         }
     }
     tracing::info!("stopping: not ready any more, requests go on being answered");
+    manager::stops();
     state.leaving.store(true, Ordering::Relaxed);
     tokio::select! {
         () = tokio::time::sleep(state.config.server.drain) => {}
@@ -143,7 +152,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// When keys, store, policy or pages cannot be had, or an address is taken.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
-    let main_listener = bind(config.server.listen, "server.listen")?;
+    start_on(Handed::nothing(), config, clock).await
+}
+
+async fn start_on(handed: Handed, config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    let main_listener = match handed.listener() {
+        Some(listener) => listener,
+        None => bind(config.server.listen, "server.listen")?,
+    };
+    main_listener.set_nonblocking(true)?;
     let ops_listener = config.ops.listen.map(|address| bind(address, "ops.listen")).transpose()?;
     let address = main_listener.local_addr()?;
     let ops_address = ops_listener.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -209,7 +226,7 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 async fn state(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<State> {
     let now = clock.now();
     let policy = Arc::new(policy(&config)?);
-    warn_of(&policy.load());
+    warn_of(&policy.load(), &config);
     let ring = key_ring(&config)?;
     let store = open_store(&config, &ring).await?;
     let known = Known::start(Arc::clone(&store), config.session.store_grace, Arc::clone(&clock));
@@ -351,17 +368,18 @@ fn providers(config: &Config, login: &ReturnRules) -> anyhow::Result<Providers> 
 }
 
 /// What is allowed but dangerous is said at every load.
-fn warn_of(policy: &Policy) {
-    for warning in policy.warnings() {
+fn warn_of(policy: &Policy, config: &Config) {
+    for warning in policy.warnings().iter().chain(&policy.warnings_with_providers(&config.identity_ids())) {
         tracing::warn!("{warning}");
     }
 }
 
+/// Everybody who wants to know hears of it: metrics, the service manager, the audit log.
 fn count_reload(state: &State, reload: &Reload) {
     let now = state.clock.now();
     let event = match reload {
         Reload::Swapped(version) => {
-            warn_of(&state.policy.load());
+            warn_of(&state.policy.load(), &state.config);
             state.metrics.policy_loaded(&version.to_string(), now);
             PolicyEvent { action: "policy_loaded", version: *version, reason: None }
         }
@@ -373,6 +391,7 @@ fn count_reload(state: &State, reload: &Reload) {
         }
         Reload::Unchanged => return,
     };
+    manager::policy(event.reason.is_none());
     state.audit.policy(&event, now);
 }
 

@@ -133,18 +133,15 @@ impl Admin<'_> {
         let Somebody { caller, credential } = somebody;
         let who = match credential {
             Credential::None => decision::Caller::Anonymous,
-            Credential::Refused | Credential::Elsewhere => decision::Caller::Wrong,
+            Credential::Refused => decision::Caller::Wrong,
+            Credential::Elsewhere => decision::Caller::Elsewhere,
             Credential::Good => decision::Caller::Known(Subject {
                 roles: &caller.roles,
                 permissions: &caller.permissions,
                 audiences: None,
             }),
         };
-        let mut explanation = self.desk.policy.load().explain(target, who);
-        if matches!(credential, Credential::Elsewhere) && explanation.decision == "invalid" {
-            explanation.decision = "deny";
-            explanation.missing = Some("a token that is good on this host".to_owned());
-        }
+        let explanation = self.desk.policy.load().explain(target, who);
         Explained { explanation, caller, recorded: None }
     }
 
@@ -173,7 +170,10 @@ impl Admin<'_> {
             Some(_) => {}
         }
         if question.roles.is_empty() {
-            notes.push("what the provider claims is known at a sign-in only: add it to the roles".to_owned());
+            notes.push(
+                "roles and groups that the provider claims are in the person's own session alone: add them to the roles"
+                    .to_owned(),
+            );
         }
         let provider = question.provider.as_ref().or(user.as_ref().map(|user| &user.provider));
         let first = self.desk.config.identity_ids().first().copied();

@@ -187,9 +187,11 @@ impl Admin<'_> {
 
     /// Writes a change down.
     fn wrote(&self, action: &'static str, target: &str, details: impl Into<Option<String>>) {
+        let (actor, name) = (self.actor.audit_name(), self.actor.display_name());
         let event = AdminEvent {
             action,
-            actor: &self.actor.audit_name(),
+            actor: &actor,
+            actor_name: (name != actor).then_some(name),
             auth_method: self.actor.method(),
             target,
             details: details.into(),

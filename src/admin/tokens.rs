@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::identity::api_token::{Asked, NewToken, Plain};
 use crate::policy::is_role;
 use crate::store::page::Slice;
-use crate::store::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord};
+use crate::store::token::{Rotated, TokenDigest, TokenFilter, TokenOrder, TokenRecord};
 
 /// Fewer digits of a digest than these name nothing.
 const SHORTEST_PREFIX: usize = 8;
@@ -34,15 +34,11 @@ impl Admin<'_> {
         let fits = |role: &str| is_role(role) && policy.knows_role(role);
         let new = NewToken::new(asked, None, &self.desk.config.tokens, fits).map_err(Refusal::Faults)?;
         let (plain, record) = new.mint(&self.desk.peppers, self.now)?;
-        let made = self.keep(plain.expose(), record).await?;
-        self.wrote("token_created", &made.token.id, about(&made.token));
-        Ok(made)
-    }
-
-    async fn keep(&self, plain: &str, record: TokenRecord) -> Result<NewSecret> {
         self.desk.store.put_token(&record).await?;
         self.desk.told(|known| known.token_changed(&record.digest));
-        Ok(NewSecret { secret: SecretString::from(plain), token: record.into() })
+        let made = NewSecret { secret: SecretString::from(plain.expose()), token: record.into() };
+        self.wrote("token_created", &made.token.id, about(&made.token));
+        Ok(made)
     }
 
     /// Tokens that have not ended.
@@ -84,16 +80,19 @@ impl Admin<'_> {
 
     /// Replaces the text of a token: name, hosts, roles and scopes stay, services go on knowing it as the same, and it
     /// lives as long as it was to when it was made. The old text goes on for `keep_old_seconds` (not beyond its own
-    /// end), or is revoked at once.
+    /// end), or is revoked at once. A text is replaced once, however many ask at the same time.
     ///
     /// # Errors
-    /// As [`Self::token_named`]; [`Refusal::Faults`] for a token that somebody made for themselves: its text is for
-    /// nobody else to see.
+    /// As [`Self::token_named`]; [`Refusal::Faults`] for a token that somebody made for themselves, whose text is for
+    /// nobody else to see, and for one that was replaced before.
     pub async fn rotate_token(&self, name: &str, keep_old_seconds: u32) -> Result<NewSecret> {
         let old = self.token_named(name).await?;
         if let Some(owner) = &old.owner {
             let why = format!("is {owner}'s own: only they can replace it; you can revoke it");
             return Err(Refusal::field("token", why));
+        }
+        if let Some(at) = old.replaced_at {
+            return Err(replaced(&format!(" at {at}")));
         }
         let plain = Plain::new()?;
         let new = TokenRecord {
@@ -104,17 +103,23 @@ impl Admin<'_> {
             last_used_at: None,
             ..old.clone()
         };
-        let made = self.keep(plain.expose(), new).await?;
-        let goes_on = if keep_old_seconds > 0 {
-            let until = self.now.plus(Duration::from_secs(keep_old_seconds.into()));
-            let until = old.expires_at.map_or(until, |end| end.min(until));
-            self.desk.store.put_token(&TokenRecord { expires_at: Some(until), ..old.clone() }).await?;
-            format!("the old text goes on until {until}")
-        } else {
-            self.desk.store.revoke_token(&old.digest).await?;
-            "the old text is revoked".to_owned()
-        };
-        self.desk.told(|known| known.token_changed(&old.digest));
+        let kept = Duration::from_secs(keep_old_seconds.into());
+        let until = (keep_old_seconds > 0).then(|| self.now.plus(kept));
+        let until = until.map(|until| old.expires_at.map_or(until, |end| end.min(until)));
+        match self.desk.store.rotate_token(&old.digest, &new, until, self.now).await? {
+            Rotated::Done => {}
+            Rotated::Before => return Err(replaced(" meanwhile")),
+            Rotated::Absent => return Err(no_token()),
+        }
+        self.desk.told(|known| {
+            known.token_changed(&old.digest);
+            known.token_changed(&new.digest);
+        });
+        let made = NewSecret { secret: SecretString::from(plain.expose()), token: new.into() };
+        let goes_on = until.map_or_else(
+            || "the old text is revoked".to_owned(),
+            |until| format!("the old text goes on until {until}"),
+        );
         self.wrote("token_rotated", &made.token.id, format!("{}; {goes_on}", about(&made.token)));
         Ok(made)
     }
@@ -160,7 +165,7 @@ impl Admin<'_> {
     }
 
     async fn by_prefix(&self, prefix: &str) -> Result<Option<TokenRecord>> {
-        let filter = TokenFilter { search: prefix.to_owned(), owner: None };
+        let filter = TokenFilter { search: prefix.to_owned(), ..TokenFilter::default() };
         let some = Slice { offset: 0, limit: 100 };
         let page = self.desk.store.tokens(&filter, TokenOrder::Newest, some, self.now).await?;
         let fits = |token: &TokenRecord| {
@@ -168,12 +173,22 @@ impl Admin<'_> {
         };
         let mut found: Vec<TokenRecord> = page.items.into_iter().filter(fits).collect();
         match (found.pop(), found.len()) {
-            (Some(_), 1..) => {
-                Err(Refusal::field("token", "is the beginning of several digests: write more of it"))
-            }
+            (Some(one), 1..) => Err(Refusal::field(
+                "token",
+                if found.iter().all(|other| other.stable_id() == one.stable_id()) {
+                    "is that of a token and of those that it took the place of: name one by its digest"
+                } else {
+                    "is the beginning of several digests: write more of it"
+                },
+            )),
             (one, _) => Ok(one),
         }
     }
+}
+
+/// A text has one successor: a second one would go on beside it, known to nobody in charge of it.
+fn replaced(when: &str) -> Refusal {
+    Refusal::field("token", format!("was replaced{when}: rotate the one that took its place"))
 }
 
 /// Never what was written in its place, which may be a token.

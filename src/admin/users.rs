@@ -54,7 +54,7 @@ impl Admin<'_> {
         let user = self.named(name).await?;
         let store = &self.desk.store;
         let sessions = store.sessions_of(&user.id, self.now).await?;
-        let filter = TokenFilter { search: String::new(), owner: Some(user.id.clone()) };
+        let filter = TokenFilter { owner: Some(user.id.clone()), ..TokenFilter::default() };
         let all = Slice { offset: 0, limit: LONGEST_LIST };
         let tokens = store.tokens(&filter, TokenOrder::Newest, all, self.now).await?;
         let assigned = self.desk.policy.load().roles(&Facts {

@@ -54,6 +54,9 @@ pub struct TokenView {
     /// Last use, to the minute.
     #[serde(with = "rfc3339::option")]
     pub last_used_at: Option<Timestamp>,
+    /// When a rotation put another in its place, beside which it goes on until its end.
+    #[serde(with = "rfc3339::option", default)]
+    pub replaced_at: Option<Timestamp>,
 }
 
 impl From<TokenRecord> for TokenView {
@@ -72,6 +75,7 @@ impl From<TokenRecord> for TokenView {
             created_at: token.created_at,
             expires_at: token.expires_at,
             last_used_at: token.last_used_at,
+            replaced_at: token.replaced_at,
         }
     }
 }

@@ -169,6 +169,7 @@ impl Report {
         self.add(&policy.faults_with_providers(&config.identity_ids()));
         self.add(&policy.failed_tests());
         self.warn(policy.warnings());
+        self.warn(&policy.warnings_with_providers(&config.identity_ids()));
         let tests = policy.run_tests().into_iter();
         self.tests = Some(tests.map(|result| Trial { passed: result.passed(), result }).collect());
         self.table = Some(policy.table());

@@ -9,13 +9,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::ConfigFile;
+use crate::admin::{Actor, Explained, Question, Refusal};
 use crate::audit::{
     self,
     recorded::{self, Recorded},
 };
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StoreUrl};
-use crate::identity::bearer::{Issuers, Verdict, digest_of};
+use crate::identity::api_token;
+use crate::identity::bearer::{Issuers, Verdict, digest_of, means_jwt};
 use crate::policy::decision::{Caller, Subject};
 use crate::policy::target::Target;
 use crate::policy::{Explanation, Facts, Policy};
@@ -53,7 +55,8 @@ pub(super) struct Explain {
     /// Somebody with these roles, comma separated.
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["token", "anonymous"])]
     roles: Vec<String>,
-    /// Whoever holds this bearer token; `-` reads it from standard input. Its issuer is asked for its keys.
+    /// Whoever holds this token; `-` reads it from standard input. Of a JWT the issuer is asked for its keys; every other
+    /// is an API token, which its id or digest names too, and is looked up in the store.
     #[arg(long, value_name = "TOKEN", conflicts_with = "anonymous")]
     token: Option<String>,
     /// Nobody; also when nothing else is said.
@@ -90,6 +93,8 @@ enum Asker {
     Wrong(String),
     Unchecked(String),
     Known(Person),
+    /// As administrators are told.
+    Told(Box<Explained>),
 }
 
 /// The decision in the first of these files that has it.
@@ -148,6 +153,14 @@ pub(super) fn run(explain: &Explain) -> ExitCode {
             notes.extend(person.notes.iter().cloned());
             (policy.explain(&target, Caller::Known(subject)), notes)
         }
+        Asker::Told(told) => {
+            let caller = &told.caller;
+            let mut notes = vec![format!("user: {}", caller.id.as_deref().unwrap_or("none"))];
+            notes.push(format!("roles: {}", listed(&caller.roles)));
+            notes.push(format!("permissions: {}", listed(&caller.permissions)));
+            notes.extend(caller.notes.iter().cloned());
+            (told.explanation.clone(), notes)
+        }
     };
     explain.answer(&explanation, &notes, None)
 }
@@ -181,6 +194,11 @@ impl Explain {
         } else {
             notes.push("nobody with this e-mail has signed in yet".to_owned());
         }
+        if self.roles.is_empty() {
+            notes.push(
+                "what the provider claims is in the person's own session alone: add it by --roles".to_owned(),
+            );
+        }
         let first = config.identity_ids().first().map(|id| (*id).to_owned());
         let provider = self.provider.clone().or_else(|| user.map(|user| user.provider.clone())).or(first);
         let roles = policy.roles(&Facts {
@@ -201,12 +219,23 @@ impl Explain {
         } else {
             token
         };
+        // As for a request: the store is asked first, and of what looks like ours nobody else is.
+        if !means_jwt(token)
+            && let Some(asker) = self.by_api_token(token).await?
+        {
+            return Ok(asker);
+        }
         let issuers = Issuers::new(&config.issuers).map_err(|fault| anyhow::anyhow!(fault))?;
         let verified = match issuers.check(token, &digest_of(token), SystemClock.now()).await {
             Verdict::Valid(verified) => verified,
             Verdict::Wrong(why) => return Ok(Asker::Wrong(why.to_owned())),
             Verdict::Unchecked(why) => return Ok(Asker::Unchecked(why)),
         };
+        if let Some(claim) = &verified.groups_elsewhere
+            && policy.uses_groups()
+        {
+            return Ok(Asker::Unchecked(crate::identity::claims::elsewhere(claim)));
+        }
         let ids = crate::identity::user_id::UserIds::new(
             config.identity_ids().into_iter().map(str::to_owned).collect(),
         );
@@ -227,6 +256,35 @@ impl Explain {
         });
         let notes = vec![format!("user: {id}")];
         Ok(Asker::Known(Person { roles, audiences: Some(verified.audiences.clone()), notes }))
+    }
+
+    /// Whoever holds an API token, as administrators are told of them. Explaining makes no store.
+    async fn by_api_token(&self, token: &str) -> anyhow::Result<Option<Asker>> {
+        let config =
+            self.file.load().map_err(|_| anyhow::anyhow!("the configuration has changed meanwhile"))?;
+        let is_ours = token.starts_with(api_token::PREFIX);
+        if is_ours && !api_token::is_well_formed(token) {
+            return Ok(Some(Asker::Wrong(
+                "it is no API token: its form or its checksum is wrong".to_owned(),
+            )));
+        }
+        if is_without_store(&config) {
+            return Ok(is_ours.then(|| Asker::Wrong("there is no store yet, and so no API token".to_owned())));
+        }
+        let question = Question {
+            token: Some(token.to_owned()),
+            method: self.method.clone(),
+            url: self.url.clone(),
+            ..Question::default()
+        };
+        let desk = server::desk(config).await?;
+        let nobody = Actor::Shell(String::new());
+        match desk.seat(nobody, SystemClock.now(), None, None).explain(&question).await {
+            Ok(told) => Ok(Some(Asker::Told(Box::new(told)))),
+            Err(Refusal::NoSuch(why)) if is_ours => Ok(Some(Asker::Wrong(why))),
+            Err(Refusal::NoSuch(_)) => Ok(None),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// Explains a decision of the log.
@@ -283,13 +341,15 @@ impl Explain {
 
 /// Users of this name in the store, if there is one yet; explaining makes none.
 async fn known_users(config: &Config, name: &str) -> anyhow::Result<Vec<UserRecord>> {
-    match &config.store {
-        StoreUrl::Sqlite(path) if !path.exists() => Ok(Vec::new()),
-        _ => {
-            let store = server::store(config).await?;
-            Ok(store.users_named(name).await?)
-        }
+    if is_without_store(config) {
+        return Ok(Vec::new());
     }
+    let store = server::store(config).await?;
+    Ok(store.users_named(name).await?)
+}
+
+fn is_without_store(config: &Config) -> bool {
+    matches!(&config.store, StoreUrl::Sqlite(path) if !path.exists())
 }
 
 #[expect(clippy::print_stderr, reason = "the answer of a command")]

@@ -3,10 +3,13 @@
 mod admin;
 mod backup;
 mod check;
+mod doctor;
 mod explain;
 mod health;
 mod keys;
+mod manual;
 mod serve;
+mod table;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -40,6 +43,10 @@ enum Command {
     /// Explain how one request would be answered, by which rule, and what was missing.
     #[command(after_long_help = explain::MORE)]
     Explain(Box<explain::Explain>),
+    /// Look at a running set-up from outside: is everything wired, closed and reachable as it must be? What is wrong, why it
+    /// matters, and the line to change.
+    #[command(after_long_help = doctor::MORE)]
+    Doctor(Box<doctor::Doctor>),
     /// API tokens.
     #[command(subcommand)]
     Token(admin::token::Token),
@@ -62,6 +69,18 @@ enum Command {
         /// An http address on this machine.
         #[arg(default_value = "http://127.0.0.1:8000/healthz")]
         url: String,
+    },
+    /// Print the completions of a shell, for its own folder of them.
+    #[command(after_long_help = manual::MORE)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, one a command, into a folder. For packages.
+    #[command(hide = true)]
+    Man {
+        /// A folder that is there.
+        folder: PathBuf,
     },
 }
 
@@ -104,6 +123,7 @@ pub fn run(cli: Cli) -> ExitCode {
         },
         Command::Check(check) => check::run(&check),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Token(command) => admin::token::run(command),
         Command::User(command) => admin::user::run(command),
         Command::Session(command) => admin::session::run(command),
@@ -111,6 +131,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Openapi => openapi(),
         Command::Keys(Keys::New) => keys::new(),
         Command::Health { url } => health::run(&url),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::pages(&folder),
     }
 }
 

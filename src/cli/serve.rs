@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::Config;
+use crate::server::manager::Handed;
 use crate::{cli, server, telemetry};
 
 /// The beginning of `serve --help`.
@@ -30,12 +31,21 @@ What to look at:
   metrics   http://127.0.0.1:9000/metrics, or where `ops.listen` says
   health    /healthz and /readyz on the main listener (0.0.0.0:8000)
   traces    sent by OTLP/HTTP when OTEL_EXPORTER_OTLP_ENDPOINT is set
-SIGTERM and SIGINT stop it gracefully; SIGHUP reloads the policy.
+SIGTERM and SIGINT stop it gracefully; SIGHUP reloads the policy. systemd is told when it serves, reloads and stops \
+(Type=notify), may hand over the listener (LISTEN_FDS, instead of `server.listen`), and gets logs with priorities.
 
 Exit status: 0 stopped as asked, 1 could not run, 2 bad usage or configuration.";
 
 /// Runs until told to stop.
 pub(super) fn run(config: Config) -> ExitCode {
+    // First of all, while there is but one thread.
+    let handed = match Handed::take() {
+        Ok(handed) => handed,
+        Err(error) => {
+            cli::fail(&error);
+            return ExitCode::from(2);
+        }
+    };
     let guard = match telemetry::init(config.log) {
         Ok(guard) => guard,
         Err(error) => {
@@ -47,7 +57,7 @@ pub(super) fn run(config: Config) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let served = actix_web::rt::System::new().block_on(server::run(config));
+    let served = actix_web::rt::System::new().block_on(server::run(config, handed));
     // After the last request: what is left of the traces goes out now.
     drop(guard);
     match served {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::fault::{Faults, shown};
 use super::provider::{address, algorithm, claim, endpoint_host, id, required};
 use super::table::Table;
+use super::tenants::issuers_of_all;
 use super::{Introspection, Issuer, Provider, parse};
 
 /// How far clocks may be apart unless set.
@@ -43,7 +44,7 @@ fn one(
     let insecure_http = table.flag("insecure_http");
     let hint = "write the issuer as its tokens spell it (`iss`), such as \
         `https://login.example.com/realms/main`";
-    let issuer = required(table, "issuer", hint, faults, |text| Ok(text.to_owned()))
+    let issuer = required(table, "issuer", hint, faults, one_issuer)
         .filter(|text| address(table, "issuer", text, insecure_http, faults).is_some());
     let audiences = table.each("audiences", faults, |text| parse::line(text, 512)).unwrap_or_default();
     if audiences.is_empty() {
@@ -61,6 +62,7 @@ fn one(
     });
     let roles_claims = table.each("roles_claims", faults, claim).unwrap_or_default();
     let groups_claim = table.parse("groups_claim", faults, claim);
+    let email_verified_claim = table.parse("email_verified_claim", faults, claim);
     let endpoint_hosts = table.each("endpoint_hosts", faults, endpoint_host).unwrap_or_default();
     let introspection = introspection(table, faults);
     let given = table.parse("id", faults, id);
@@ -93,12 +95,25 @@ fn one(
         audiences,
         roles_claims,
         groups_claim: groups_claim.unwrap_or_else(|| "groups".to_owned()),
+        email_verified_claim: email_verified_claim.unwrap_or_else(|| "email_verified".to_owned()),
         algorithms: algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]),
         leeway: leeway.unwrap_or(LEEWAY),
         introspection,
         endpoint_hosts,
         insecure_http,
     })
+}
+
+/// An issuer that tokens name.
+fn one_issuer(text: &str) -> Result<String, String> {
+    if issuers_of_all(text).is_some() {
+        return Err(
+            "is Microsoft's address for many tenants, which no token names; write an entry for each tenant, \
+             `https://login.microsoftonline.com/TENANT-ID/v2.0`"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
 }
 
 fn introspection(table: &Table, faults: &mut Faults) -> Option<Introspection> {

@@ -15,6 +15,7 @@ mod raw;
 mod secret;
 mod store;
 mod table;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -31,6 +32,7 @@ use url::Url;
 pub use self::fault::{Fault, Faults};
 pub use self::parse::{host, host_name};
 pub use self::store::{HostPort, RedisPlace, RedisTls, RedisUrl, StoreUrl};
+pub use self::tenants::{TENANT, Tenants};
 use crate::clock::Timestamp;
 
 /// Everything that can be set. Built only by the loader in this module, so every value in it was checked.
@@ -196,10 +198,16 @@ pub struct Provider {
     pub scopes: Vec<String>,
     /// Path of the claim that holds roles (`realm_access.roles`).
     pub roles_claim: Option<String>,
-    /// Path of the claim that holds groups (`groups`).
-    pub groups_claim: String,
+    /// Path of the claim that holds groups; `None` is `groups`, if there is one.
+    pub groups_claim: Option<String>,
+    /// Path of the claim that says whether the e-mail is verified (`email_verified`).
+    pub email_verified_claim: String,
+    /// Somebody without a verified e-mail signs in, and has none.
+    pub email_optional: bool,
     /// E-mail domains (Google: `hd`) that may sign in; empty lets all in.
     pub allowed_domains: Vec<String>,
+    /// The organisations that may sign in, of a provider that has several.
+    pub tenants: Option<Tenants>,
     /// Hosts beside the issuer's that its endpoints may be on.
     pub endpoint_hosts: Vec<String>,
     /// Accepted signature algorithms of ID tokens, asymmetric only (`RS256`).
@@ -221,6 +229,8 @@ pub struct Issuer {
     pub roles_claims: Vec<String>,
     /// Path of the claim that holds groups.
     pub groups_claim: String,
+    /// Path of the claim that says whether the e-mail is verified (`email_verified`).
+    pub email_verified_claim: String,
     /// Accepted signature algorithms, asymmetric only.
     pub algorithms: Vec<String>,
     /// How far its clock may be off.

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::fault::{Faults, shown};
 use super::table::Table;
-use super::{Provider, ProviderKind, parse};
+use super::{Provider, ProviderKind, parse, tenants};
 
 /// Asymmetric signatures that ID tokens may have (RFC 7518 section 3.1, RFC 8037).
 const ALGORITHMS: [&str; 9] =
@@ -92,6 +92,8 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
     let scopes = table.each("scopes", faults, scope);
     let roles_claim = table.parse("roles_claim", faults, claim);
     let groups_claim = table.parse("groups_claim", faults, claim);
+    let email_verified_claim = table.parse("email_verified_claim", faults, claim);
+    let email_optional = table.flag("email_optional");
     let allowed_domains = table.each("allowed_domains", faults, parse::email_domain);
     let endpoint_hosts = table.each("endpoint_hosts", faults, endpoint_host);
     let algorithms = table.each("algorithms", faults, algorithm);
@@ -114,18 +116,18 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
             None
         }
     };
+    let tenants = tenants::read(table, issuer.as_deref(), faults);
     let api_url = api_url(table, kind, insecure_http, faults);
     if kind != ProviderKind::Github
         && scopes.as_ref().is_some_and(|scopes| !scopes.iter().any(|scope| scope == "openid"))
     {
         table.fault("scopes", "must have `openid`: without it the provider says nothing about who", faults);
     }
-    if kind == ProviderKind::Github {
-        for key in ["algorithms", "roles_claim"] {
-            if table.text(key).is_some() || table.list(key).is_some() {
-                table.fault(key, "has no meaning for GitHub, which issues no ID token; take it out", faults);
-            }
-        }
+    meaningless(table, kind, faults);
+    if email_optional && allowed_domains.as_ref().is_some_and(|domains| !domains.is_empty()) {
+        let message =
+            "says nothing beside `allowed_domains`, which lets in by the e-mail; take one of them out";
+        table.fault("email_optional", message, faults);
     }
     if insecure_http {
         warnings.push(format!("providers.{id}.insecure_http: secrets and tokens can be read on the way"));
@@ -140,12 +142,35 @@ fn one(table: &Table, faults: &mut Faults, warnings: &mut Vec<String>) -> Option
         client_secret,
         scopes: scopes.unwrap_or_else(|| defaults.scopes.iter().map(|scope| (*scope).to_owned()).collect()),
         roles_claim,
-        groups_claim: groups_claim.unwrap_or_else(|| "groups".to_owned()),
+        groups_claim,
+        email_verified_claim: email_verified_claim.unwrap_or_else(|| "email_verified".to_owned()),
+        email_optional,
         allowed_domains: allowed_domains.unwrap_or_default(),
+        tenants,
         endpoint_hosts: endpoint_hosts.unwrap_or_default(),
         algorithms: algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]),
         insecure_http,
     })
+}
+
+/// Keys that a kind does not heed: whoever writes one relies on something that would not happen.
+fn meaningless(table: &Table, kind: ProviderKind, faults: &mut Faults) {
+    const CLAIMS: [&str; 4] = ["email_verified_claim", "email_optional", "allowed_tenants", "tenant_claim"];
+    let (more, why): (&[&str], &str) = match kind {
+        ProviderKind::Oidc => return,
+        ProviderKind::Google => {
+            (&[], "has no meaning for Google, whose claims are known; take it out, or write `kind: oidc`")
+        }
+        ProviderKind::Github => (
+            &["algorithms", "roles_claim", "groups_claim"],
+            "has no meaning for GitHub, which issues no ID token; take it out",
+        ),
+    };
+    for key in CLAIMS.iter().chain(more) {
+        if table.written(key).is_some() {
+            table.fault(key, why, faults);
+        }
+    }
 }
 
 /// A key that must be there.
@@ -192,6 +217,11 @@ pub(super) fn address(
         );
         return None;
     };
+    if text.contains(['{', '}', '<', '>']) {
+        let message = "has a placeholder in it; write what it stands for, such as your tenant's id";
+        table.fault(key, message, faults);
+        return None;
+    }
     if url.scheme() == "http" && !insecure && !parse::is_loopback(&url) {
         let message = "is plain http, so tokens could be read and changed on the way; write `https://…` \
             (or set `insecure_http: true` there)";

@@ -1,5 +1,6 @@
 mod bearer;
 mod store;
+mod tenants;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -588,7 +589,9 @@ fn kinds_bring_their_defaults() {
     assert_eq!(github.api_url.as_ref().unwrap().as_str(), "https://api.github.com/");
     assert_eq!(github.scopes, ["read:user", "user:email"]);
     assert_eq!(google.issuer, "http://127.0.0.1:9");
-    assert_eq!((inside.label.as_str(), inside.groups_claim.as_str()), ("Inside", "groups"));
+    assert_eq!((inside.label.as_str(), inside.groups_claim.as_deref()), ("Inside", None));
+    assert_eq!((inside.email_verified_claim.as_str(), inside.email_optional), ("email_verified", false));
+    assert!(inside.tenants.is_none());
     assert!(inside.client_secret.is_none() && inside.insecure_http);
     assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
 }

@@ -8,6 +8,7 @@ use super::caller::{Caller, Unchecked};
 use crate::clock::Timestamp;
 use crate::config::UserHeaderFormat;
 use crate::identity::bearer::{Digest, Issuers, Verdict, Verified, digest_of};
+use crate::identity::claims;
 use crate::identity::user_id::UserIds;
 use crate::identity::{Identity, Method};
 use crate::policy::{Facts, Policy};
@@ -80,6 +81,11 @@ impl Bearers {
             Verdict::Wrong(why) => return Brought::Wrong(why),
             Verdict::Unchecked(why) => return Brought::Unchecked(Unchecked::Issuer(why)),
         };
+        if let Some(claim) = &verified.groups_elsewhere
+            && policy.uses_groups()
+        {
+            return Brought::Unchecked(Unchecked::Issuer(claims::elsewhere(claim)));
+        }
         let Some(user_id) = self.ids.of(&verified.issuer, &verified.subject) else {
             return Brought::Wrong("its sub looks like the id of somebody of another issuer");
         };

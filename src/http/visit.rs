@@ -12,7 +12,7 @@ use super::callers::{Recognised, SignedIn};
 use super::forwarded;
 use super::identity_headers::percent_encode;
 use super::limits::Refused;
-use super::pages::{Action, Forbidden, Href, Page, Problem, Trouble};
+use super::pages::{Action, Forbidden, Href, Page, Pages, Problem, Trouble};
 use super::state::State;
 use crate::audit::SignInEvent;
 use crate::clock::Timestamp;
@@ -165,10 +165,11 @@ impl<'a> Visit<'a> {
             None => self.state.pages.csp().to_owned(),
         };
         let status = StatusCode::from_u16(page.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.respond(status)
+        let html = self.state.pages.render(page);
+        self.respond(Pages::status_of(&html, status))
             .insert_header((header::CONTENT_SECURITY_POLICY, csp))
             .content_type("text/html; charset=utf-8")
-            .body(self.state.pages.render(page))
+            .body(html)
     }
 
     /// A redirect: 302, so that a form is never posted on.
@@ -274,6 +275,7 @@ impl<'a> Visit<'a> {
             provider: who.map(|who| who.payload.provider.as_str()),
             subject: who.map(|who| who.payload.subject.as_str()),
             user_id: who.map(|who| who.payload.user_id.as_str()),
+            user: who.map(|who| who.payload.email.as_deref().unwrap_or(&who.payload.subject)),
             session: who.map(|who| who.payload.sid.short()),
             client: Some(self.client),
             request_id: self.id.as_str(),

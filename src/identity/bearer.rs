@@ -149,7 +149,10 @@ impl Issuers {
             Err(why) => return Verdict::Wrong(why),
         };
         match issuer.keys.find(token.kid(), &token.alg, now).await {
-            Lookup::Found(key) if token.is_signed_by(&key) => Verdict::Valid(Arc::new(verified)),
+            Lookup::Found(key) if !key.may_sign_for(&issuer.rules.issuer) => {
+                Verdict::Wrong("its key is for tokens of another issuer")
+            }
+            Lookup::Found(key) if token.is_signed_by(&key) => Verdict::of(Arc::new(verified)),
             Lookup::Found(_) => Verdict::Wrong("its signature is wrong"),
             Lookup::Unknown => Verdict::Wrong("its issuer publishes no such key"),
             Lookup::Unavailable(error) => Verdict::Unchecked(error.to_string()),

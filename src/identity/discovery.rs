@@ -75,6 +75,8 @@ pub struct Discovery {
 #[derive(Debug)]
 struct Source {
     issuer: String,
+    /// How the document names it.
+    named: String,
     address: Url,
     endpoint_hosts: Vec<String>,
     outgoing: Outgoing,
@@ -87,6 +89,19 @@ impl Discovery {
     /// # Errors
     /// When the issuer is not an address that may be asked.
     pub fn new(issuer: &str, endpoint_hosts: &[String], outgoing: Outgoing) -> Result<Self, String> {
+        Self::named(issuer, issuer, endpoint_hosts, outgoing)
+    }
+
+    /// The same for an issuer that its own document names otherwise: Microsoft's for all tenants.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn named(
+        issuer: &str,
+        named: &str,
+        endpoint_hosts: &[String],
+        outgoing: Outgoing,
+    ) -> Result<Self, String> {
         // Discovery 4.1: a slash at the end of the issuer is cut off before the well-known path is added.
         let address =
             Url::parse(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
@@ -96,8 +111,13 @@ impl Discovery {
                 "issuer {issuer:?} is not https (http is for loopback, or with `insecure_http: true`)"
             ));
         }
-        let source =
-            Source { issuer: issuer.to_owned(), address, endpoint_hosts: endpoint_hosts.to_vec(), outgoing };
+        let source = Source {
+            issuer: issuer.to_owned(),
+            named: named.to_owned(),
+            address,
+            endpoint_hosts: endpoint_hosts.to_vec(),
+            outgoing,
+        };
         Ok(Self { kept: Kept::new(), source: Arc::new(source) })
     }
 
@@ -146,10 +166,10 @@ impl Source {
     }
 
     fn check(&self, document: Document) -> Result<Metadata, String> {
-        if document.issuer != self.issuer {
+        if document.issuer != self.named {
             return Err(format!(
                 "names the issuer {:?}, configured is {:?}; the two must be equal to the letter",
-                document.issuer, self.issuer
+                document.issuer, self.named
             ));
         }
         let optional = |name, value: &Option<String>| match value.as_deref() {

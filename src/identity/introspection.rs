@@ -61,7 +61,7 @@ impl Introspection {
             Ok::<_, OutgoingError>(Answer { at: now, said: judge(&claims, rules, now) })
         };
         match self.answers.get_or_insert_async(digest, asking).await {
-            Ok(Answer { said: Ok(verified), .. }) => Verdict::Valid(verified),
+            Ok(Answer { said: Ok(verified), .. }) => Verdict::of(verified),
             Ok(Answer { said: Err(why), .. }) => Verdict::Wrong(why),
             Err(error) => Verdict::Unchecked(error.to_string()),
         }

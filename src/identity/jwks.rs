@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::config::TENANT;
 use crate::identity::discovery::Discovery;
 use crate::identity::outgoing::{Outgoing, OutgoingError};
 use crate::identity::refresh::{Asker, Health, Kept};
@@ -28,6 +29,7 @@ pub struct Key {
     kid: Option<String>,
     family: Family,
     alg: Option<String>,
+    issuer: Option<String>,
     jwk: Value,
 }
 
@@ -73,6 +75,18 @@ impl Key {
         // RFC 9864 names the same thing `Ed25519`.
         let same = |own: &str| own == alg || (own == "Ed25519" && alg == "EdDSA");
         self.family == family && self.alg.as_deref().is_none_or(same)
+    }
+
+    /// Whether the key set lets it sign for `issuer`. Microsoft publishes the keys of all tenants and those of private
+    /// accounts in one set and says at each whose tokens it signs: of one issuer, or, by [`TENANT`], of any tenant.
+    /// Without that check a key of the one kind could vouch for accounts of the other. Other issuers say nothing.
+    #[must_use]
+    pub fn may_sign_for(&self, issuer: &str) -> bool {
+        let Some(own) = self.issuer.as_deref() else { return true };
+        let of_a_tenant = own.split_once(TENANT).and_then(|(before, after)| {
+            issuer.strip_prefix(before)?.strip_suffix(after).filter(|tenant| !tenant.contains('/'))
+        });
+        own == issuer || of_a_tenant.is_some_and(|tenant| !tenant.is_empty())
     }
 
     /// Reads one member of a key set.
@@ -132,7 +146,8 @@ impl Key {
         };
         let public: Map<String, Value> =
             members.iter().filter_map(|name| Some(((*name).to_owned(), jwk.get(*name)?.clone()))).collect();
-        let key = Self { kid: own("kid")?, family, alg: own("alg")?, jwk: Value::Object(public) };
+        let issuer = text("issuer").map(str::to_owned);
+        let key = Self { kid: own("kid")?, family, alg: own("alg")?, issuer, jwk: Value::Object(public) };
         let usable =
             ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
                 .iter()
@@ -269,6 +284,17 @@ impl KeySet {
         if self.kept.copy(now).is_none() {
             self.kept.refresh(now, PAUSE, self.fetch(now, Asker::Program)).await;
         }
+    }
+
+    /// How many keys can verify a signature by one of these algorithms.
+    ///
+    /// # Errors
+    /// Why there is no key set.
+    pub async fn usable(&self, algorithms: &[String], now: Timestamp) -> Result<usize, OutgoingError> {
+        self.warm(now).await;
+        let copy = self.kept.copy(now).ok_or_else(|| self.kept.cause())?;
+        let fits = |key: &&Arc<Key>| algorithms.iter().any(|alg| key.fits(alg));
+        Ok(copy.value.0.iter().filter(fits).count())
     }
 
     /// Whether there are keys to work with.

@@ -19,6 +19,7 @@ pub(super) struct Rules {
     audiences: Vec<String>,
     roles_claims: Vec<String>,
     groups_claim: String,
+    email_verified_claim: String,
     algorithms: Vec<String>,
     leeway: Duration,
 }
@@ -31,6 +32,7 @@ impl Rules {
             audiences: config.audiences.clone(),
             roles_claims: config.roles_claims.clone(),
             groups_claim: config.groups_claim.clone(),
+            email_verified_claim: config.email_verified_claim.clone(),
             algorithms: config.algorithms.clone(),
             leeway: config.leeway,
         }
@@ -76,9 +78,10 @@ impl Rules {
         let subject = claims.get("sub").and_then(Value::as_str).and_then(claims::subject);
         let subject = subject.ok_or("it has no usable sub")?.to_owned();
         let mut roles: Vec<String> =
-            self.roles_claims.iter().flat_map(|path| claims::values_at(claims, path)).collect();
+            self.roles_claims.iter().flat_map(|path| claims::roles_at(claims, path, &[])).collect();
         roles.sort_unstable();
         roles.dedup();
+        let elsewhere = |path: &&String| claims::is_elsewhere(claims, path);
         let name = ["name", "preferred_username"]
             .iter()
             .find_map(|name| claims.get(*name)?.as_str())
@@ -86,10 +89,12 @@ impl Rules {
         Ok(Verified {
             issuer: self.id.clone(),
             subject,
-            email: claims::verified_email(claims).ok().map(str::to_owned),
+            email: claims::verified_email(claims, &self.email_verified_claim).ok().map(str::to_owned),
             name,
             roles,
-            groups: claims::values_at(claims, &self.groups_claim),
+            groups: claims::groups_at(claims, &self.groups_claim),
+            roles_elsewhere: self.roles_claims.iter().find(elsewhere).cloned(),
+            groups_elsewhere: Some(&self.groups_claim).filter(elsewhere).cloned(),
             audiences: audiences.into_iter().map(str::to_owned).collect(),
             expires_at,
             ends_at: expires_at.map(|ends| ends.plus(self.leeway)),

@@ -4,6 +4,7 @@
 //!
 //! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` work as everywhere; `SSL_CERT_FILE` names a private authority.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -35,6 +36,13 @@ pub enum OutgoingError {
     BadAnswer(String),
 }
 
+/// What an exchange is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Document,
+    Anything,
+}
+
 /// The client. A clone shares the connections.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
@@ -49,7 +57,21 @@ impl Outgoing {
     /// # Errors
     /// When the system has no certificate store that can be read; the text is for the operator.
     pub fn new() -> Result<Self, String> {
-        let client = reqwest::Client::builder()
+        Self::from_builder(reqwest::Client::builder())
+    }
+
+    /// One that connects to `address` for each of these hosts, whatever their names lead to, and through no proxy of
+    /// the environment. A port in the URL wins over the address's.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn connecting(hosts: &[&str], address: SocketAddr) -> Result<Self, String> {
+        let builder = reqwest::Client::builder().no_proxy();
+        Self::from_builder(hosts.iter().fold(builder, |builder, host| builder.resolve(host, address)))
+    }
+
+    fn from_builder(builder: reqwest::ClientBuilder) -> Result<Self, String> {
+        let client = builder
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -154,6 +176,27 @@ impl Outgoing {
         &self,
         request: http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, OutgoingError> {
+        self.within_deadline(request, Wanted::Document).await
+    }
+
+    /// One exchange of which every answer is of interest: redirects, which are not followed, and server errors too. A
+    /// body over [`MAX_BODY`] is cut there.
+    ///
+    /// # Errors
+    /// [`OutgoingError::Unavailable`] without an answer; [`OutgoingError::BadAnswer`] for an address that may not be
+    /// asked.
+    pub async fn look(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, OutgoingError> {
+        self.within_deadline(request, Wanted::Anything).await
+    }
+
+    async fn within_deadline(
+        &self,
+        request: http::Request<Vec<u8>>,
+        wanted: Wanted,
+    ) -> Result<http::Response<Vec<u8>>, OutgoingError> {
         let request = reqwest::Request::try_from(request).map_err(|error| {
             OutgoingError::BadAnswer(format!("cannot be asked: {}", chain(&error.without_url())))
         })?;
@@ -161,7 +204,7 @@ impl Outgoing {
         if !self.allows(&url) {
             return Err(bad(&url, "is not https (`insecure_http: true` allows that for one provider)"));
         }
-        match tokio::time::timeout(self.deadline, self.exchange(request, &url)).await {
+        match tokio::time::timeout(self.deadline, self.exchange(request, &url, wanted)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 Err(unavailable(&url, &format!("did not finish within {} s", self.deadline.as_secs_f32())))
@@ -173,20 +216,27 @@ impl Outgoing {
         &self,
         request: reqwest::Request,
         url: &Url,
+        wanted: Wanted,
     ) -> Result<http::Response<Vec<u8>>, OutgoingError> {
+        let strict = wanted == Wanted::Document;
         let lost =
             |error: reqwest::Error| unavailable(url, &format!("failed: {}", chain(&error.without_url())));
         let mut response = self.client.execute(request).await.map_err(lost)?;
         let status = response.status();
-        if status.is_redirection() {
+        if strict && status.is_redirection() {
             return Err(bad(url, &format!("answered {} (redirects are not followed)", status.as_u16())));
         }
-        if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
+        if strict && (status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS) {
             return Err(unavailable(url, &format!("answered {}", status.as_u16())));
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if body.len().saturating_add(chunk.len()) > MAX_BODY {
+            let room = MAX_BODY.saturating_sub(body.len());
+            if chunk.len() > room && !strict {
+                body.extend(chunk.iter().take(room));
+                break;
+            }
+            if chunk.len() > room {
                 return Err(bad(url, &format!("sent more than {MAX_BODY} bytes")));
             }
             body.extend_from_slice(&chunk);

@@ -41,6 +41,8 @@ pub struct Payload {
     pub expires_at: Timestamp,
     /// Limit without any request, in seconds.
     pub idle_secs: Option<u32>,
+    /// When the person proved to the provider who they are: what it tells, else the sign-in itself.
+    pub proved_at: Timestamp,
 }
 
 impl Payload {
@@ -179,6 +181,7 @@ mod tests {
             signed_in_at: now,
             expires_at: now.plus(Duration::from_secs(60)),
             idle_secs: Some(30),
+            proved_at: now,
         }
     }
 

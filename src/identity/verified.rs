@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use super::claims;
 use crate::clock::Timestamp;
 
 /// How long a checked signature counts: a key that its issuer withdraws works this long (and as long as the
@@ -29,6 +30,11 @@ pub struct Verified {
     pub roles: Vec<String>,
     /// Of the configured claim; sorted.
     pub groups: Vec<String>,
+    /// The claim of the groups, where the issuer keeps them elsewhere ([`claims::is_elsewhere`]): then `groups` says
+    /// nothing, and who decides by groups cannot decide.
+    pub groups_elsewhere: Option<String>,
+    /// The same for roles: such a token could not be checked.
+    pub(super) roles_elsewhere: Option<String>,
     /// For whom it is.
     pub audiences: Vec<String>,
     /// `exp`; an issuer that was asked need not say.
@@ -63,6 +69,16 @@ pub enum Verdict {
     Wrong(&'static str),
     /// Keys or the issuer's word could not be had, for this reason; for the log.
     Unchecked(String),
+}
+
+impl Verdict {
+    /// Of a token that holds: without all of its roles nothing can be decided by it.
+    pub(super) fn of(verified: Arc<Verified>) -> Self {
+        match &verified.roles_elsewhere {
+            Some(claim) => Self::Unchecked(claims::elsewhere(claim)),
+            None => Self::Valid(verified),
+        }
+    }
 }
 
 /// The name by which a token is remembered.

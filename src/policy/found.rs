@@ -172,10 +172,22 @@ impl Policy {
         !self.from_file || self.people.knows_group(group)
     }
 
+    /// Whether a decision may hang on somebody's groups: some assignment is to a group.
+    #[must_use]
+    pub fn uses_groups(&self) -> bool {
+        self.people.uses_groups()
+    }
+
     /// Faults that show only beside the configuration: `ids` are those of all providers and issuers.
     #[must_use]
     pub fn faults_with_providers(&self, ids: &[&str]) -> Vec<super::Fault> {
         self.people.faults_with_providers(&self.file, ids)
+    }
+
+    /// What is allowed but dangerous beside the configuration.
+    #[must_use]
+    pub fn warnings_with_providers(&self, ids: &[&str]) -> Vec<super::Fault> {
+        self.people.warnings_with_providers(&self.file, ids)
     }
 }
 

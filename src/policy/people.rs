@@ -56,6 +56,8 @@ pub(super) struct People {
     by_domain: HashMap<String, Vec<Gift>>,
     by_group: HashMap<String, Vec<Gift>>,
     email_gifts: Vec<(At<String>, Option<At<String>>)>,
+    /// Roles given to a group of whatever provider.
+    loose_groups: Vec<At<String>>,
     /// Roles that somebody can have by this file.
     held: BTreeSet<String>,
     /// Those, and the ones that rules name.
@@ -104,6 +106,8 @@ impl People {
         table.entry(holder.clone()).or_default().push(gift);
         if !matches!(assign.to, Holder::Group(_)) {
             self.email_gifts.push((assign.role.clone(), assign.provider.clone()));
+        } else if assign.provider.is_none() {
+            self.loose_groups.push(assign.role.clone());
         }
     }
 
@@ -126,6 +130,10 @@ impl People {
 
     pub(super) fn knows_group(&self, group: &str) -> bool {
         self.by_group.contains_key(group)
+    }
+
+    pub(super) fn uses_groups(&self) -> bool {
+        !self.by_group.is_empty()
     }
 
     /// Every role that the policy names, sorted.
@@ -189,6 +197,17 @@ impl People {
         let given: BTreeSet<&String> =
             roles.iter().filter_map(|role| self.permissions.get(role)).flatten().collect();
         given.into_iter().cloned().collect()
+    }
+
+    /// What is allowed with several providers but dangerous: a group has the name that its own provider, or whoever may
+    /// make groups there, gave it.
+    pub(super) fn warnings_with_providers(&self, file: &str, ids: &[&str]) -> Vec<Fault> {
+        let mut warnings = Faults::new(file);
+        for role in self.loose_groups.iter().filter(|_| ids.len() > 1) {
+            let problem = "with several providers, a group of this name at any of them is given the role";
+            warnings.add(role.place, problem, format!("add 'provider:' with one of: {}", ids.join(", ")));
+        }
+        warnings.into_sorted()
     }
 
     /// What only the configuration can tell: providers that do not exist, and rules by e-mail that any of

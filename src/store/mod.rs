@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use self::activity::{Activity, ActivityFilter};
 use self::page::{Page, Slice};
 use self::rate::{Limit, Taken};
-use self::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
+use self::token::{Rotated, TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 
@@ -277,6 +277,15 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Page<TokenRecord>>;
     /// Revokes a token; false when there is none of that digest (any more).
     async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool>;
+    /// Puts a new token in the place of an old one, which is revoked, or goes on until `old_until` (not beyond its own
+    /// end). Atomic: of several who replace the same token one does, and the others change nothing.
+    async fn rotate_token(
+        &self,
+        old: &TokenDigest,
+        new: &TokenRecord,
+        old_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Rotated>;
     /// Gives a token the digest of another pepper, keeping the rest (one without an id gets [`TokenDigest::id`] of the
     /// old digest, so that services go on knowing it); false when there is none of that digest. One
     /// that has the new digest already stays as it is.
@@ -287,7 +296,7 @@ pub trait Store: Send + Sync + 'static {
     /// full is forgotten when it ran out.
     async fn take(&self, bucket: &str, limit: Limit, want: u32, now: Timestamp) -> Result<Taken>;
 
-    /// Notes what happened, for lists; the oldest are forgotten beyond some ten thousands.
+    /// Notes what happened, for lists; the oldest of each [`activity::Share`] are forgotten beyond what is kept of it.
     async fn note(&self, activity: &[Activity]) -> Result<()>;
     /// What happened lately, newest first.
     async fn activity(&self, filter: &ActivityFilter, slice: Slice) -> Result<Page<Activity>>;

@@ -134,6 +134,15 @@ impl Store for Shared {
     async fn revoke_token(&self, _: &TokenDigest) -> Result<bool> {
         unanswered()
     }
+    async fn rotate_token(
+        &self,
+        _: &TokenDigest,
+        _: &TokenRecord,
+        _: Option<Timestamp>,
+        _: Timestamp,
+    ) -> Result<Rotated> {
+        unanswered()
+    }
     async fn redigest_token(&self, _: &TokenDigest, _: &TokenDigest) -> Result<bool> {
         unanswered()
     }

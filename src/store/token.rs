@@ -104,6 +104,8 @@ pub struct TokenRecord {
     pub expires_at: Option<Timestamp>,
     /// Last use; written behind, so up to a minute old.
     pub last_used_at: Option<Timestamp>,
+    /// When another took its place, which happens once: until its end it goes on beside that one.
+    pub replaced_at: Option<Timestamp>,
 }
 
 impl TokenRecord {
@@ -115,6 +117,13 @@ impl TokenRecord {
             |id: &&String| id.len() == 16 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         self.id.as_ref().filter(good).cloned().unwrap_or_else(|| self.digest.id())
     }
+
+    /// This one after another took its place at `now`: it goes on until `until`, not beyond its own end.
+    #[must_use]
+    pub fn replaced(self, until: Timestamp, now: Timestamp) -> Self {
+        let end = self.expires_at.map_or(until, |end| end.min(until));
+        Self { expires_at: Some(end), replaced_at: Some(now), ..self }
+    }
 }
 
 /// In which order tokens are listed.
@@ -124,6 +133,19 @@ pub enum TokenOrder {
     Newest,
     /// By name in ASCII lower case, those without one last.
     Name,
+    /// Those that end first first, those that never end last.
+    Ends,
+}
+
+/// What became of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// It is done.
+    Done,
+    /// Somebody else was faster: another has its place already. Nothing was changed.
+    Before,
+    /// There is no such token (any more). Nothing was changed.
+    Absent,
 }
 
 /// Which tokens are listed.
@@ -133,6 +155,8 @@ pub struct TokenFilter {
     pub search: String,
     /// Only those of this user.
     pub owner: Option<String>,
+    /// Only those that end before this.
+    pub ends_before: Option<Timestamp>,
 }
 
 /// What was seen lately and is written behind.

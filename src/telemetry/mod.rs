@@ -4,6 +4,7 @@
 //! came from outside may be; whatever control characters it has are escaped on the way out, so that nobody can write
 //! a line of the log (or move the cursor of who reads it) from afar.
 
+mod journal;
 pub mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
@@ -33,7 +34,7 @@ pub struct Guard {
 
 /// Starts logging to standard error, one event a line, at the level of `RUST_LOG` (`info` unless set), and the export
 /// of traces when `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set and
-/// `OTEL_SDK_DISABLED` is not `true`.
+/// `OTEL_SDK_DISABLED` is not `true`. Where standard error is the journal, lines carry their priority.
 ///
 /// # Errors
 /// When `RUST_LOG` or an `OTEL_*` variable makes no sense, or logging was started before.
@@ -44,8 +45,8 @@ pub fn init(format: LogFormat) -> anyhow::Result<Guard> {
         .context("`RUST_LOG` makes no sense; write a level like `info` or `warn,doorward=debug`")?;
     // With a hint of its level, or every disabled line of every library would be asked about whenever it is met.
     let filter = filter.and(filter_fn(is_ours_or_quiet).with_max_level_hint(LevelFilter::TRACE));
-    let registry =
-        Registry::default().with(lines(format, io::stderr as fn() -> io::Stderr).with_filter(filter));
+    let to = Lines { to: io::stderr as fn() -> io::Stderr, marked: journal::is_standard_error() };
+    let registry = Registry::default().with(lines(format, to).with_filter(filter));
     #[cfg(feature = "otel")]
     {
         let traces = otel::Traces::from_env()?;
@@ -99,32 +100,42 @@ fn is_ours_or_quiet(metadata: &Metadata<'_>) -> bool {
     metadata.is_event() && *metadata.level() <= most
 }
 
-/// The layer that writes lines in `format` to `writer`.
-fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+/// The layer that writes lines in `format`.
+fn lines<S, W>(format: LogFormat, to: Lines<W>) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let layer = fmt::layer().with_ansi(false).with_writer(Escaped(writer));
+    let layer = fmt::layer().with_ansi(false).with_writer(to);
     match format {
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
         LogFormat::Human => layer.boxed(),
     }
 }
 
-/// Escapes control characters in what it is given, which is one event with its line end.
-struct Escaped<W>(W);
+/// Where lines go, and whether each begins with its priority for the journal.
+struct Lines<W> {
+    to: W,
+    marked: bool,
+}
 
-impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Escaped<W> {
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Lines<W> {
     type Writer = Escaped<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Escaped(self.0.make_writer())
+        Escaped { to: self.to.make_writer(), mark: "" }
     }
 
-    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
-        Escaped(self.0.make_writer_for(meta))
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self::Writer {
+        let mark = if self.marked { journal::mark(*meta.level()) } else { "" };
+        Escaped { to: self.to.make_writer_for(meta), mark }
     }
+}
+
+/// Escapes control characters in what it is given, which is one event with its line end.
+struct Escaped<W> {
+    to: W,
+    mark: &'static str,
 }
 
 impl<W: Write> Write for Escaped<W> {
@@ -136,15 +147,18 @@ impl<W: Write> Write for Escaped<W> {
     fn write_all(&mut self, event: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
+        // In one piece, or lines of several threads would run into each other.
         if line.chars().any(is_unsafe) {
-            self.0.write_all((escaped(line) + "\n").as_bytes())
+            self.to.write_all(format!("{}{}\n", self.mark, escaped(line)).as_bytes())
+        } else if self.mark.is_empty() {
+            self.to.write_all(event)
         } else {
-            self.0.write_all(event)
+            self.to.write_all(format!("{}{line}\n", self.mark).as_bytes())
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
@@ -186,9 +200,13 @@ mod tests {
     }
 
     fn logged(format: LogFormat, log: impl FnOnce()) -> String {
+        written(format, false, log)
+    }
+
+    fn written(format: LogFormat, marked: bool, log: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let made = buffer.clone();
-        let subscriber = Registry::default().with(lines(format, move || made.clone()));
+        let subscriber = Registry::default().with(lines(format, Lines { to: move || made.clone(), marked }));
         tracing::subscriber::with_default(subscriber, log);
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -219,5 +237,19 @@ mod tests {
         assert_eq!(value["status"], 200);
         assert_eq!(value["message"], "done");
         assert_eq!(value["level"], "INFO");
+    }
+    #[test]
+    fn for_the_journal_every_line_begins_with_its_priority() {
+        for format in [LogFormat::Json, LogFormat::Human] {
+            let text = written(format, true, || {
+                tracing::error!("one");
+                tracing::warn!(path = EVIL, "two");
+                tracing::info!("three");
+                tracing::debug!("four");
+            });
+            let marks: Vec<&str> = text.lines().map(|line| &line[..3]).collect();
+            assert_eq!(marks, ["<3>", "<4>", "<6>", "<7>"], "{text}");
+            assert!(text.ends_with('\n'), "{text}");
+        }
     }
 }

@@ -14,6 +14,7 @@
 mod admin;
 mod bodies;
 mod browser;
+mod doctor;
 mod paths;
 mod people;
 mod sessions;

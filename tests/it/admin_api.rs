@@ -372,9 +372,9 @@ async fn only_json_by_the_methods_that_there_are() {
 #[actix_web::test]
 async fn a_change_by_session_needs_a_recent_sign_in() {
     let idp = Idp::start();
-    // Its clock goes on while the gateway's is moved.
+    // Its clock goes on while the gateway's is moved; and it is one that does not tell `auth_time`.
     let later = SystemClock.now().plus(Duration::from_secs(3600)).secs();
-    idp.control(json!({"id_token": {"exp": later}})).await;
+    idp.control(json!({"id_token": {"exp": later, "auth_time": null}})).await;
     let gateway = setup_with(&idp).clock_stands_still().start().await;
     let mut browser = Browser::new(&gateway);
     browser.sign_in(HOME, "ada@example.com").await;
@@ -392,10 +392,47 @@ async fn a_change_by_session_needs_a_recent_sign_in() {
     let login = told.json()["login_url"].as_str().unwrap().to_owned();
     assert!(login.contains("again=1"), "{login}");
     let to_provider = browser.get(&login).await.location();
-    assert!(to_provider.contains("prompt=login"), "{to_provider}");
+    assert!(to_provider.contains("prompt=login") && to_provider.contains("max_age=0"), "{to_provider}");
     browser.sign_in(&login, "ada@example.com").await;
     let by = By::Cookie(browser.cookies_for(HOST));
     assert_eq!(create(&by, &csrf(&gateway, &by).await).await.status, 201);
+    gateway.stop().await;
+}
+
+/// What counts is when somebody proved who they are, not that the provider let them through in silence.
+#[actix_web::test]
+async fn a_session_at_the_provider_is_no_recent_sign_in() {
+    let idp = Idp::start();
+    let gateway = setup_with(&idp).start().await;
+    let proved = async |ago: i64| {
+        let at = SystemClock.now().secs() - ago;
+        idp.control(json!({"id_token": {"auth_time": at}})).await;
+    };
+    let mut browser = Browser::new(&gateway);
+    let create = async |browser: &Browser| {
+        let by = By::Cookie(browser.cookies_for(HOST));
+        let token = csrf(&gateway, &by).await;
+        send(request(&gateway, &by, "POST", "/tokens").header("x-csrf-token", token).json(&json!({}))).await
+    };
+    proved(16 * 60).await;
+    browser.sign_in(HOME, "ada@example.com").await;
+    let told = create(&browser).await;
+    assert_eq!((told.status, &told.json()["error"]), (403, &json!("sign_in_again")));
+    // Asked for a new proof, a provider that lets them through in silence is refused, and the session stays as it was.
+    let login = told.json()["login_url"].as_str().unwrap().to_owned();
+    proved(60).await;
+    let refused = browser.sign_in(&login, "ada@example.com").await;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    assert_eq!(create(&browser).await.status, 403);
+    // Nor is a time that is yet to come, nor one that is none.
+    for wrong in [json!(SystemClock.now().secs() + 3600), json!("now"), json!(-1)] {
+        idp.control(json!({"id_token": {"auth_time": wrong}})).await;
+        let refused = browser.sign_in(&login, "ada@example.com").await;
+        assert_eq!(refused.status, 403, "{wrong}: {}", refused.body);
+    }
+    proved(0).await;
+    browser.sign_in(&login, "ada@example.com").await;
+    assert_eq!(create(&browser).await.status, 201);
     gateway.stop().await;
 }
 

@@ -117,6 +117,20 @@ async fn a_token_made_on_the_machine_works_at_the_gateway_that_runs() {
     assert_eq!((&listed["total"], &listed["items"][0]["roles"][0]), (&1.into(), &"reader".into()));
     let id = listed["items"][0]["id"].as_str().unwrap();
 
+    // Why it may, by its text and by its id; and that of one that is none nobody is told more.
+    for (named, url, status, part) in [
+        (token, APP, 0, "roles: reader"),
+        (id, APP, 0, "allow:"),
+        (token, "https://other.example.test/x", 1, "the token is not good on other.example.test"),
+        ("dw_wrong", APP, 1, "its form or its checksum is wrong"),
+        (doorward::identity::api_token::Plain::new().unwrap().expose(), APP, 1, "there is no such token"),
+        ("of-another-tool", APP, 1, "invalid:"),
+    ] {
+        let told = here(&gateway.dir, &["explain", "--token", named, "GET", url]);
+        assert_eq!(told.status.code(), Some(status), "{named}: {} {}", out(&told), err(&told));
+        assert!(out(&told).contains(part), "{named}: {part} is not in {}", out(&told));
+    }
+
     let rotated = done(here(&gateway.dir, &["token", "rotate", id]));
     comes_to(&gateway, token, 401).await;
     comes_to(&gateway, rotated.trim(), 200).await;
@@ -229,6 +243,16 @@ async fn all_of_it_works_from_elsewhere_with_a_token() {
     let rotated =
         json(there(&gateway, admin, &["token", "rotate", digest, "--keep-old", "1h", "--json"]).await);
     assert_eq!(asks(&gateway, made.trim()).await, 200, "it goes on for an hour");
+    let again = there(&gateway, admin, &["token", "rotate", digest]).await;
+    not_done(&again, 1, "rotate the one that took its place");
+    let ends: &[&str] = &["token", "list", "--sort", "ends", "--json"];
+    let list = json(there(&gateway, admin, ends).await);
+    assert_eq!((&list["total"], &list["items"][0]["digest"]), (&3.into(), &digest.into()));
+    for (span, count) in [("2h", 1), ("30m", 0)] {
+        let within = [ends, &["--ends-within", span]].concat();
+        assert_eq!(json(there(&gateway, admin, &within).await)["total"], count, "{span}");
+        assert_eq!(json(here(&gateway.dir, &within))["total"], count, "{span}");
+    }
     done(there(&gateway, admin, &["token", "revoke", digest]).await);
     assert_eq!(asks(&gateway, made.trim()).await, 401, "unless it is revoked");
     assert_eq!(asks(&gateway, rotated["token"].as_str().unwrap()).await, 200);

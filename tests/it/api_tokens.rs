@@ -334,6 +334,7 @@ fn foreign(gateway: &Gateway, text: &str, hosts: &[&str]) -> TokenRecord {
         created_at: None,
         expires_at: None,
         last_used_at: None,
+        replaced_at: None,
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::providers::{has_section, yaml_blocks};
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -110,6 +112,79 @@ fn keys_that_are_named_exist() {
         }
     }
     assert!(named > 15, "only {named} keys were found");
+}
+
+/// Every configuration and policy of the providers' pages, and every configuration elsewhere, is one that the program
+/// takes: as it stands, but for the files that it names, which are put there.
+#[test]
+fn configurations_to_copy_are_taken() {
+    let (mut configurations, mut policies) = (0, 0);
+    for page in all().into_iter().filter(|page| !page.ends_with("CHANGELOG.md")) {
+        let name = page
+            .strip_prefix(root().join("docs"))
+            .map_or("../README.md".into(), |name| name.display().to_string());
+        let of_providers = name.starts_with("providers/");
+        for (n, block) in yaml_blocks(&name).into_iter().enumerate() {
+            let case = format!("{name}, block {}", n + 1);
+            if block.starts_with("# ") && block.lines().next().unwrap().ends_with("'s own file") {
+                continue;
+            }
+            if ["server", "providers", "bearer"].iter().any(|section| has_section(&block, section)) {
+                configurations += 1;
+                take_configuration(&block, &case);
+            } else if of_providers {
+                policies += 1;
+                let policy = doorward::policy::Policy::parse_and_try("policy.yaml", &block);
+                assert!(policy.is_ok(), "{case}: {:?}", policy.err());
+            }
+        }
+    }
+    assert!(configurations > 15 && policies > 5, "only {configurations} and {policies}");
+}
+
+/// The same for variables to copy.
+#[test]
+fn variables_to_copy_are_taken() {
+    let mut taken = 0;
+    for page in all().into_iter().filter(|page| page.parent().unwrap().ends_with("docs/providers")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in text.split("\n```sh\n").skip(1).map(|block| block.split("\n```").next().unwrap()) {
+            let exported = block.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+            let env: std::collections::BTreeMap<String, String> =
+                exported.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            if let Err(faults) = doorward::config::Config::load(None, &env) {
+                panic!("{}: {faults}\n{block}", page.display());
+            }
+            taken += 1;
+        }
+    }
+    assert!(taken > 0, "no variables were found");
+}
+
+fn take_configuration(block: &str, case: &str) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut yaml = String::new();
+    if !block.contains("external_url:") {
+        yaml.push_str("server: { external_url: https://auth.example.com }\n");
+    }
+    // Secrets are in files, and a policy is: there must be some.
+    let block = block.replace("/run/secrets/", "");
+    for word in block.split([' ', '\n', ',', '}']).filter(|word| !word.contains('/')) {
+        let text = match word.rsplit_once(['.', '_']) {
+            Some((_, "secret")) => "a secret of the documentation's",
+            Some((_, "keys")) => "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            Some((_, "yaml")) => "default: authenticated",
+            _ => continue,
+        };
+        fs::write(folder.path().join(word), text).unwrap();
+    }
+    yaml.push_str(&block);
+    let file = folder.path().join("doorward.yaml");
+    fs::write(&file, &yaml).unwrap();
+    let config = doorward::config::Config::load(Some(&file), &std::collections::BTreeMap::new());
+    if let Err(faults) = config {
+        panic!("{case}: {faults}\n{yaml}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use doorward::store::token::TokenRecord;
 use serde_json::{Value, json};
 
 use super::support::{Gateway, Idp, Setup};
@@ -120,5 +121,38 @@ async fn the_issuer_is_asked_about_what_may_be_its_own_alone() {
     server.stop(false).await;
     assert_eq!(status(&gateway, "Bearer opaque-2").await, 401, "its word counts when it is gone, too");
     assert_eq!(status(&gateway, "Bearer opaque-1").await, 503, "about this one nobody can say anything");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn the_store_comes_first() {
+    let (issuer, server) = Issuer::start();
+    let gateway = gateway(&issuer).await;
+    let state = gateway.state();
+    // Known to both, as another tool's token may be: it has no role here, whatever the issuer says.
+    let record = TokenRecord {
+        digest: state.tokens.peppers().digest("opaque-1"),
+        id: None,
+        name: None,
+        email: None,
+        comment: None,
+        hosts: vec!["*".into()],
+        roles: vec![],
+        scopes: vec![],
+        owner: None,
+        vested: vec![],
+        limit: None,
+        created_at: None,
+        expires_at: None,
+        last_used_at: None,
+        replaced_at: None,
+    };
+    state.store.put_token(&record).await.unwrap();
+    assert_eq!(status(&gateway, "Bearer opaque-1").await, 403);
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 0);
+    state.store.revoke_token(&record.digest).await.unwrap();
+    state.known.token_changed(&record.digest);
+    assert_eq!(status(&gateway, "Bearer opaque-1").await, 200, "from here on it is the issuer's to say");
+    server.stop(false).await;
     gateway.stop().await;
 }

@@ -452,6 +452,8 @@ macro_rules! rules {
         hostile_text_comes_back_as_it_went_in
         a_token_is_written_replaced_and_revoked
         tokens_are_listed_counted_and_searched
+        tokens_are_listed_by_when_they_end
+        a_token_is_replaced_once_however_many_ask
         a_token_gets_another_digest_and_keeps_the_rest
         last_use_of_a_token_never_moves_back
         what_changes_about_a_token_is_told

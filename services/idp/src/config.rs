@@ -29,8 +29,8 @@ A stand-in OpenID provider for demos and tests. It trusts everybody: never put i
 
 usage: idp [options]           (each option is also IDP_<NAME>, e.g. IDP_CLIENT_ID)
   --listen ADDR                address to listen on; port 0 picks one     [127.0.0.1:0]
-  --issuer URL                 the `iss` of its tokens                    [--public-url, else http://ADDR]
-  --issuer-path PATH           appended to the default issuer, e.g. /realms/main
+  --issuer URL                 the `iss` of its tokens, to the letter     [--public-url, else http://ADDR]
+  --issuer-path PATH           appended to the default issuer, e.g. /realms/main, or / for a slash at the end
   --public-url URL             where browsers reach it (authorize, end_session)
   --internal-url URL           where clients reach it (token, jwks, userinfo)
   --client-id ID               [doorward]
@@ -140,19 +140,22 @@ impl Config {
             .collect::<Result<_, _>>()?;
         let backchannel_logout_uris = many("backchannel-logout-uri");
         let mut one = |name: &str| given.remove(name).and_then(|mut values| values.pop());
-        let mut base = |name: &str| match one(name) {
+        let mut address = |name: &str| match one(name) {
             None => Ok(None),
             Some(value) => match Url::parse(&value) {
-                Ok(url) if url.has_host() => Ok(Some(value.trim_end_matches('/').to_owned())),
+                Ok(url) if url.has_host() => Ok(Some(value)),
                 _ => Err(Stop::Bad(format!("--{name}: not an absolute address: {value}"))),
             },
         };
-        let (issuer, public_url, internal_url) =
-            (base("issuer")?, base("public-url")?, base("internal-url")?);
-        let issuer_path = one("issuer-path").unwrap_or_default();
-        let issuer_path = match issuer_path.trim_matches('/') {
-            "" => String::new(),
-            path => format!("/{path}"),
+        // An issuer is a name, to the letter: some end in a slash.
+        let issuer = address("issuer")?;
+        let mut base = |name: &str| -> Result<Option<String>, Stop> {
+            Ok(address(name)?.map(|value| value.trim_end_matches('/').to_owned()))
+        };
+        let (public_url, internal_url) = (base("public-url")?, base("internal-url")?);
+        let issuer_path = match one("issuer-path").unwrap_or_default() {
+            path if path.is_empty() => path,
+            path => format!("/{}", path.trim_start_matches('/')),
         };
         let control = match one("control").as_deref() {
             None => None,

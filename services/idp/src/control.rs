@@ -49,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) header: Map<String, Value>,
     pub(crate) duplicate_kid: bool,
     pub(crate) many_keys: usize,
+    pub(crate) jwk: Map<String, Value>,
     pub(crate) email_verified: Option<Value>,
     pub(crate) no_iss_param: bool,
     pub(crate) callback_iss: Option<String>,
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) huge: By<usize>,
     pub(crate) garbage: By<Value>,
     pub(crate) redirect: By<String>,
+    /// Seconds by which the clock that `Date` tells is ahead.
+    pub(crate) clock_ahead: i64,
 }
 
 /// Tells an explicit null (`Some(None)`) from an absent member (`None`).
@@ -129,6 +132,23 @@ pub(crate) async fn set(
         inner.keys.rotate(drop_old).map_err(oops)?;
     }
     Ok(HttpResponse::Ok().json(json!({"settings": inner.raw, "kids": inner.keys.kids()})))
+}
+
+/// `PUT /control`: these settings and no others, and counters at zero, all at once: nobody meets good behaviour in
+/// between. Keys and sessions stay.
+pub(crate) async fn replace(idp: web::Data<Idp>, body: web::Json<Map<String, Value>>) -> HttpResponse {
+    let raw = body.into_inner();
+    let settings = match Settings::read(&raw) {
+        Ok(settings) => settings,
+        Err(message) => return HttpResponse::BadRequest().json(json!({"error": message})),
+    };
+    let mut inner = idp.lock();
+    inner.settings = settings;
+    inner.raw = raw;
+    inner.hits.clear();
+    inner.last.clear();
+    inner.backchannel.clear();
+    HttpResponse::NoContent().finish()
 }
 
 /// `DELETE /control`: good behaviour again, counters at zero. Keys and sessions stay.

@@ -5,14 +5,17 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use actix_web::{
     Error, HttpResponse,
     body::{BodySize, BoxBody, MessageBody, to_bytes},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, TryIntoHeaderValue},
+    },
     middleware::Next,
     web::{self, Bytes},
 };
@@ -21,7 +24,7 @@ use tokio::time::{Interval, interval, sleep};
 
 use crate::{
     control::{ENDPOINTS, Settings},
-    state::{Idp, oops, params},
+    state::{Idp, now, oops, params},
 };
 
 /// What an endpoint is called, by the end of its path below the issuer.
@@ -74,9 +77,14 @@ pub(crate) async fn faults(
     if let Some(answer) = instead(&settings, name) {
         return Ok(req.into_response(answer));
     }
-    let answer = next.call(req).await?.map_into_boxed_body();
+    let mut answer = next.call(req).await?.map_into_boxed_body();
     let drip = settings.drip.get(name).copied().unwrap_or(false);
     let huge = settings.huge.get(name).copied().unwrap_or(0);
+    if settings.clock_ahead != 0 {
+        let told = Duration::from_secs(now().saturating_add_signed(settings.clock_ahead));
+        let date = header::HttpDate::from(UNIX_EPOCH + told).try_into_value().map_err(oops)?;
+        answer.headers_mut().insert(header::DATE, date);
+    }
     if !drip && huge == 0 {
         return Ok(answer);
     }

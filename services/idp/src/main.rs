@@ -126,6 +126,7 @@ fn routes(app: &mut web::ServiceConfig, idp: &Idp) {
             web::resource("/control")
                 .route(web::get().to(control::show))
                 .route(web::post().to(control::set))
+                .route(web::put().to(control::replace))
                 .route(web::delete().to(control::reset)),
         )
         .route("/control/mint", web::post().to(control::mint))

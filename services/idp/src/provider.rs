@@ -46,7 +46,11 @@ pub(crate) async fn discovery(idp: web::Data<Idp>) -> HttpResponse {
 /// The key set (RFC 7517).
 pub(crate) async fn jwks(idp: web::Data<Idp>) -> actix_web::Result<HttpResponse> {
     let inner = idp.lock();
-    let set = inner.keys.jwks(inner.settings.duplicate_kid, inner.settings.many_keys).map_err(oops)?;
+    let mut set = inner.keys.jwks(inner.settings.duplicate_kid, inner.settings.many_keys).map_err(oops)?;
+    let keys = set.get_mut("keys").and_then(Value::as_array_mut);
+    for key in keys.into_iter().flatten().filter_map(Value::as_object_mut) {
+        overlay(key, &inner.settings.jwk);
+    }
     Ok(HttpResponse::Ok().json(set))
 }
 

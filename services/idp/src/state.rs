@@ -93,8 +93,9 @@ impl Idp {
             .clone()
             .or_else(|| config.public_url.clone())
             .unwrap_or_else(|| format!("http://{address}{}", config.issuer_path));
-        let public = config.public_url.clone().unwrap_or_else(|| issuer.clone());
-        let internal = config.internal_url.clone().unwrap_or_else(|| issuer.clone());
+        let base = issuer.trim_end_matches('/');
+        let public = config.public_url.clone().unwrap_or_else(|| base.to_owned());
+        let internal = config.internal_url.clone().unwrap_or_else(|| base.to_owned());
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(5))

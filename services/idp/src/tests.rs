@@ -340,6 +340,29 @@ async fn issuers_with_a_path_and_two_addresses() {
 }
 
 #[actix_web::test]
+async fn an_issuer_is_a_name_to_the_letter() {
+    for path in ["/", "/application/o/app/"] {
+        let idp = start_with(&["--issuer-path", path]);
+        let base = format!("{}{}", idp.base, path.trim_end_matches('/'));
+        let document: Value =
+            idp.get(format!("{base}/.well-known/openid-configuration")).await.json().await.unwrap();
+        assert_eq!(document["issuer"], format!("{}{path}", idp.base));
+        assert_eq!(document["token_endpoint"], format!("{base}/token"));
+    }
+    let idp = start();
+    idp.control(json!({"jwk": {"issuer": "https://a.example/{tenantid}", "use": null}})).await;
+    let put = |body: Value| idp.http.put(format!("{}/control", idp.base)).json(&body).send();
+    assert_eq!(put(json!({"nope": 1})).await.unwrap().status(), 400);
+    let keys: Value = idp.get(format!("{}/jwks", idp.base)).await.json().await.unwrap();
+    for key in keys["keys"].as_array().unwrap() {
+        assert_eq!((&key["issuer"], key.get("use")), (&json!("https://a.example/{tenantid}"), None));
+    }
+    assert_eq!(put(json!({"no_iss_param": true})).await.unwrap().status(), 204);
+    let shown: Value = idp.get(format!("{}/control", idp.base)).await.json().await.unwrap();
+    assert_eq!((&shown["settings"], &shown["hits"]), (&json!({"no_iss_param": true}), &json!({})));
+}
+
+#[actix_web::test]
 async fn the_end_of_a_session_is_told_to_the_client_and_leads_back() {
     // Another provider's /jwks does as an address that answers.
     let idp = start();

@@ -3,7 +3,6 @@
 
 mod remote;
 pub(super) mod session;
-mod table;
 pub(super) mod token;
 pub(super) mod user;
 
@@ -18,7 +17,7 @@ use clap::Args;
 use serde::Serialize;
 
 use self::remote::Remote;
-use super::ConfigFile;
+use super::{ConfigFile, table};
 use crate::admin::view::List;
 use crate::admin::{Actor, Admin, Desk, Part};
 use crate::clock::{Clock as _, SystemClock};

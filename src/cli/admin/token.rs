@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -9,7 +10,7 @@ use reqwest::Method;
 
 use super::{Office, Place, Shown, answer_json, answer_list, or_dash, or_none, say};
 use crate::admin::view::{List, TokenView};
-use crate::clock::Timestamp;
+use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::http::admin::api::{MadeToken, NewToken, Rotation};
 use crate::store::token::{TokenFilter, TokenOrder};
 
@@ -77,11 +78,24 @@ pub(in crate::cli) struct Create {
     place: Place,
 }
 
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Sort {
+    Newest,
+    Name,
+    Ends,
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListTokens {
     /// Only those that this user (an id) made for themselves.
     #[arg(long, value_name = "USER")]
     owner: Option<String>,
+    /// Only those that end within this span: `14d`, `12h`.
+    #[arg(long, value_name = "SPAN", value_parser = seconds)]
+    ends_within: Option<i64>,
+    /// Newest first, by name, or those that end first first.
+    #[arg(long, value_enum, default_value_t = Sort::Newest)]
+    sort: Sort,
     #[command(flatten)]
     shown: Shown,
     #[command(flatten)]
@@ -184,17 +198,26 @@ fn ends(at: Option<Timestamp>) -> String {
 
 impl ListTokens {
     fn run(self) -> ExitCode {
-        let Self { owner, shown, place } = self;
+        let Self { owner, ends_within, sort, shown, place } = self;
         let json = place.json;
+        let (order, word) = match sort {
+            Sort::Newest => (TokenOrder::Newest, "newest"),
+            Sort::Name => (TokenOrder::Name, "name"),
+            Sort::Ends => (TokenOrder::Ends, "ends"),
+        };
         place.act(async |office| {
+            let span = ends_within.map(u64::try_from).transpose()?.map(Duration::from_secs);
+            let ends_before = span.map(|span| SystemClock.now().plus(span));
             let list: List<TokenView> = match &office {
                 Office::Here(desk) => {
-                    let filter = TokenFilter { search: shown.search.clone(), owner };
-                    Office::seat(desk).tokens(&filter, TokenOrder::Newest, shown.part()).await?
+                    let filter = TokenFilter { search: shown.search.clone(), owner, ends_before };
+                    Office::seat(desk).tokens(&filter, order, shown.part()).await?
                 }
                 Office::There(remote) => {
                     let mut query = shown.query().to_vec();
+                    query.push(("sort", word.to_owned()));
                     query.extend(owner.map(|owner| ("owner", owner)));
+                    query.extend(ends_before.map(|at| ("ends_before", at.rfc3339())));
                     remote.get(&["tokens"], &query).await?
                 }
             };

@@ -33,7 +33,7 @@ const DAY: u64 = 86_400;
 
 /// The tokens of somebody, for their page.
 pub(super) async fn own(visit: &Visit<'_>, who: &SignedIn) -> store::Result<Listed<TokenRecord>> {
-    let filter = TokenFilter { search: String::new(), owner: Some(who.payload.user_id.clone()) };
+    let filter = TokenFilter { owner: Some(who.payload.user_id.clone()), ..TokenFilter::default() };
     let slice = Slice { offset: 0, limit: MOST_TOKENS };
     visit.state.store.tokens(&filter, TokenOrder::Newest, slice, visit.now).await
 }

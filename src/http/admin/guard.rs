@@ -34,7 +34,7 @@ use crate::policy::ADMIN_ROLE;
 use crate::policy::target::Host;
 use crate::store::known::{Confirm, KnownToken, TokenStanding};
 
-/// A change needs a sign-in within this time.
+/// A change needs a sign-in within this time: a proof to the provider, not a session there that went on by itself.
 pub const RECENT: Duration = Duration::from_secs(15 * 60);
 /// Where a form's CSRF token may stand instead of in the form.
 pub const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
@@ -139,7 +139,7 @@ fn seat<'a>(visit: &Visit<'a>, proof: &Proof) -> Seat<'a> {
                 name: who.caller.display_name().to_owned(),
                 session: who.payload.sid.clone(),
             };
-            let recent = visit.now.since(who.payload.signed_in_at) <= RECENT;
+            let recent = visit.now.since(who.payload.proved_at) <= RECENT;
             (actor, Some(csrf_of(visit, who)), recent)
         }
         Proof::Token(token) => {

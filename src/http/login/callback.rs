@@ -20,7 +20,7 @@ use crate::http::params::Params;
 use crate::http::state::State;
 use crate::http::visit::{Then, Visit};
 use crate::identity::ids;
-use crate::identity::provider::{CallbackAnswer, Person, Provider};
+use crate::identity::provider::{CallbackAnswer, Person, Provider, ProviderError};
 use crate::identity::seal::Purpose;
 use crate::identity::session::{Payload, SealError};
 use crate::store::{Once, SessionRecord, SignIn, UserRecord};
@@ -142,6 +142,12 @@ async fn sign_in(
         visit.audit("sign_in_refused", Some(reason), None);
         return visit.trouble(Trouble::SignInRefused, Then::SignIn(&login.return_to));
     };
+    if let Some(claim) = &person.groups_elsewhere
+        && state.policy.load().uses_groups()
+    {
+        let error = ProviderError::ClaimElsewhere(claim.clone());
+        return provider_trouble(visit, provider, &error, &login.return_to);
+    }
     let who = SignIn {
         user_id,
         provider: provider.id().to_owned(),
@@ -186,6 +192,7 @@ async fn sign_in(
             provider: Some(provider.id()),
             subject: Some(&payload.subject),
             user_id: Some(&payload.user_id),
+            user: Some(payload.email.as_deref().unwrap_or(&payload.subject)),
             session: Some(payload.sid.short()),
             client: Some(visit.client),
             request_id: visit.id.as_str(),
@@ -229,6 +236,7 @@ fn make_session(
         signed_in_at: visit.now,
         expires_at: visit.now.plus(config.lifetime),
         idle_secs: config.idle.map(|idle| u32::try_from(idle.as_secs()).unwrap_or(u32::MAX)),
+        proved_at: person.proved_at.unwrap_or(visit.now),
     };
     let host = state.login.own_host().unwrap_or_default();
     match state.cookies.seal(&payload, host) {

@@ -191,7 +191,12 @@ mod tests {
     use super::*;
 
     fn auth(n: usize) -> PendingAuth {
-        PendingAuth { state: format!("{n:043}"), nonce: "n".repeat(43), verifier: "v".repeat(43) }
+        PendingAuth {
+            state: format!("{n:043}"),
+            nonce: "n".repeat(43),
+            verifier: "v".repeat(43),
+            proof_since: None,
+        }
     }
 
     #[test]

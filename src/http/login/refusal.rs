@@ -23,7 +23,10 @@ pub fn provider_trouble(
         ProviderError::EmailNotVerified | ProviderError::EmailUnusable => {
             (Trouble::EmailNotVerified, LoginResult::NotAllowed)
         }
-        ProviderError::DomainNotAllowed => (Trouble::DomainNotAllowed, LoginResult::NotAllowed),
+        ProviderError::DomainNotAllowed | ProviderError::TenantNotAllowed(_) => {
+            (Trouble::DomainNotAllowed, LoginResult::NotAllowed)
+        }
+        ProviderError::ClaimElsewhere(_) => (Trouble::RolesNotTold, LoginResult::Unavailable),
         ProviderError::CodeRefused(_)
         | ProviderError::InvalidIdToken(_)
         | ProviderError::InvalidLogoutToken(_)

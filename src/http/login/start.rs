@@ -8,7 +8,6 @@ use super::handover;
 use super::pending::PendingLogins;
 use super::refusal::provider_trouble;
 use super::return_to::ReturnTo;
-use crate::config::ProviderKind;
 use crate::http::callers::Recognised;
 use crate::http::identity_headers::percent_encode;
 use crate::http::pages::{Choose, Href, Page, ProviderChoice, Trouble};
@@ -100,15 +99,10 @@ async fn go(
     again: bool,
 ) -> HttpResponse {
     let back = return_to.map_or("", ReturnTo::as_str);
-    let mut started = match provider.start(visit.now).await {
+    let started = match provider.start(again, visit.now).await {
         Ok(started) => started,
         Err(error) => return provider_trouble(visit, provider, &error, back),
     };
-    if again && provider.kind() == ProviderKind::Oidc {
-        // OpenID Connect Core 3.1.2.1. Google lets choose the account at every sign-in and knows no more than that;
-        // GitHub knows nothing like it.
-        started.url.query_pairs_mut().append_pair("prompt", "login");
-    }
     pending.start(started.pending, provider.id(), back, visit.now);
     if pending.save(session).is_err() {
         return visit.trouble(Trouble::Internal, Then::SignIn(back));

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
+use actix_web::http::StatusCode;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use url::Url;
@@ -177,14 +178,14 @@ impl Pages {
         Ok(pages)
     }
 
-    /// The page as HTML, to be sent with [`Page::status`] and [`Pages::csp`]. Never fails: where a template of
+    /// The page as HTML, to be sent with [`Page::status`], as [`Pages::status_of`] has it, and [`Pages::csp`]. Never fails: where a template of
     /// the operator's does, the built-in one takes its place and the fault is logged.
     #[must_use]
     pub fn render(&self, page: &Page<'_>) -> String {
         self.fill(page.template(), &context! { page => page.value(), ..self.frame.clone() })
     }
 
-    /// A page of the admin site, to be sent with [`Pages::ADMIN_CSP`]. `values` are what its template sees beside
+    /// A page of the admin site, to be sent with [`Pages::status_of`] and [`Pages::ADMIN_CSP`]. `values` are what its template sees beside
     /// the frame.
     #[must_use]
     pub fn render_admin(&self, template: &str, values: Value) -> String {
@@ -209,6 +210,12 @@ impl Pages {
             tracing::error!(template = name, "a built-in template failed: {fault}");
             LAST_RESORT.to_owned()
         })
+    }
+
+    /// The status that a page made so is sent with: no success where no template could be shown.
+    #[must_use]
+    pub fn status_of(html: &str, wanted: StatusCode) -> StatusCode {
+        if html == LAST_RESORT && wanted.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { wanted }
     }
 
     /// A served file by its name under the assets' address.

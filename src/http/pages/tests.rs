@@ -448,3 +448,20 @@ fn fuel_is_ample() {
     let words = Words { many: 60, roles: vec!["r".repeat(200); 400], ..Words::kind() };
     each_page(&words, |name, page| assert_ne!(pages.render(&page), LAST_RESORT, "{name}"));
 }
+
+#[test]
+fn a_page_that_cannot_be_shown_is_no_success() {
+    let mut pages = pages(&config());
+    pages.built_in.set_fuel(Some(1));
+    let html = pages.render(&Page::SignOut(SignOut { who: "ada", csrf: "x" }));
+    assert_eq!(html, LAST_RESORT);
+    assert_eq!(Pages::status_of(&html, StatusCode::OK), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        Pages::status_of(&html, StatusCode::FORBIDDEN),
+        StatusCode::FORBIDDEN,
+        "what it is about stays"
+    );
+    assert_eq!(Pages::status_of("<p>", StatusCode::OK), StatusCode::OK);
+    let html = pages.render_admin("admin-overview.html", context! {});
+    assert_eq!(Pages::status_of(&html, StatusCode::OK), StatusCode::INTERNAL_SERVER_ERROR);
+}

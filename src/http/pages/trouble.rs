@@ -33,6 +33,8 @@ pub enum Trouble {
     SignInRefused,
     /// More roles than a session can hold.
     TooManyRoles,
+    /// The provider did not tell all roles or groups, so nothing can be decided by them.
+    RolesNotTold,
     /// A form that did not come from our pages.
     Forged,
     /// The store does not answer.
@@ -70,7 +72,7 @@ pub(super) struct Text {
 
 impl Trouble {
     /// Every cause, in the order above.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LinkTooOld,
         Self::AlreadyUsed,
         Self::CookieNotStored,
@@ -84,6 +86,7 @@ impl Trouble {
         Self::Disabled,
         Self::SignInRefused,
         Self::TooManyRoles,
+        Self::RolesNotTold,
         Self::Forged,
         Self::StoreDown,
         Self::BadRequest,
@@ -124,7 +127,7 @@ impl Trouble {
             Self::TooManyRequests(_) => 429,
             Self::Internal => 500,
             Self::ProviderBroken => 502,
-            Self::StoreDown | Self::SignInNotConfigured => 503,
+            Self::StoreDown | Self::SignInNotConfigured | Self::RolesNotTold => 503,
             Self::ProviderSilent => 504,
         }
     }
@@ -146,6 +149,7 @@ impl Trouble {
             Self::Disabled => "disabled",
             Self::SignInRefused => "sign-in-refused",
             Self::TooManyRoles => "too-many-roles",
+            Self::RolesNotTold => "roles-not-told",
             Self::Forged => "forged",
             Self::StoreDown => "store-down",
             Self::BadRequest => "bad-request",
@@ -180,6 +184,7 @@ impl Trouble {
             | Self::EmailMissing
             | Self::DomainNotAllowed
             | Self::TooManyRoles
+            | Self::RolesNotTold
             | Self::Disabled => "Use another account",
             Self::BadRequest
             | Self::NotFound
@@ -292,6 +297,15 @@ impl Trouble {
                 "Your account has too many roles",
                 format!("{the} told us of more roles than a sign-in here can carry."),
                 vec!["Ask your administrator to shorten the list of roles of your account.".into()],
+            ),
+            Self::RolesNotTold => (
+                "We cannot check what you may do",
+                format!(
+                    "{the} did not tell us which groups your account is in, because there are too many of them."
+                ),
+                vec![
+                    "Ask your administrator: what to change is in the log, under the reference below.".into(),
+                ],
             ),
             Self::Forged => (
                 "This form did not come from here",

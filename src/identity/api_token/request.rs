@@ -180,6 +180,7 @@ impl NewToken {
             created_at: Some(now),
             expires_at: self.ttl.map(|ttl| now.plus(ttl)),
             last_used_at: None,
+            replaced_at: None,
         };
         Ok((plain, record))
     }

@@ -45,6 +45,7 @@ fn config(issuer: &str, audience: &str, algorithms: &[&str]) -> config::Issuer {
         audiences: vec![audience.into()],
         roles_claims: vec!["realm_access.roles".into()],
         groups_claim: "groups".into(),
+        email_verified_claim: "email_verified".into(),
         algorithms: algorithms.iter().map(|alg| (*alg).to_owned()).collect(),
         leeway: Duration::from_secs(30),
         introspection: None,

@@ -87,6 +87,7 @@ async fn an_endpoint_elsewhere_is_refused_by_the_line_to_add() {
 fn the_large_issuers_endpoints_are_known_but_only_for_them() {
     let source = |issuer: &str| Source {
         issuer: issuer.into(),
+        named: issuer.into(),
         address: Url::parse(issuer).unwrap(),
         endpoint_hosts: Vec::new(),
         outgoing: Outgoing::new().unwrap(),

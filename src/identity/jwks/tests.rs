@@ -182,3 +182,32 @@ async fn without_any_keys_nothing_can_be_checked() {
     issuer.keys.warm(at(31)).await;
     assert_eq!((issuer.keys.health(), issuer.fetches()), (Health::Ready, 2));
 }
+
+#[test]
+fn a_key_that_names_an_issuer_signs_for_no_other() {
+    const HOST: &str = "https://login.microsoftonline.com";
+    let mut of_tenants = ec("tenants");
+    of_tenants["issuer"] = json!(format!("{HOST}/{{tenantid}}/v2.0"));
+    let mut of_one = ec("one");
+    of_one["issuer"] = json!(format!("{HOST}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"));
+    let mut odd = ec("odd");
+    odd["issuer"] = json!(7);
+    let keys = read(json!({"keys": [of_tenants, of_one, ec("any"), odd]}));
+    let may = |kid: &str, issuer: &str| keys.find(Some(kid), "ES256").unwrap().may_sign_for(issuer);
+    let (one, other) = ("9188040d-6c67-4c5b-b112-36a304b66dad", "8eaef023-2b34-4da1-9baa-8bc8c9d6a490");
+    assert!(may("tenants", &format!("{HOST}/{other}/v2.0")) && may("one", &format!("{HOST}/{one}/v2.0")));
+    assert!(!may("one", &format!("{HOST}/{other}/v2.0")), "a key of private accounts vouches for no company");
+    for foreign in [
+        format!("{HOST}//v2.0"),
+        format!("{HOST}/a/b/v2.0"),
+        format!("{HOST}/{other}/v2.0/"),
+        format!("{HOST}/{other}"),
+        format!("https://evil.example/{other}/v2.0"),
+        HOST.to_owned(),
+    ] {
+        assert!(!may("tenants", &foreign) && !may("one", &foreign), "{foreign}");
+    }
+    for kid in ["any", "odd"] {
+        assert!(may(kid, "https://kc.example.com/realms/main"), "{kid}: most key sets say nothing");
+    }
+}

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::identity::claims::EmailFault;
+use crate::identity::claims::{self, EmailFault};
 use crate::identity::outgoing::OutgoingError;
 
 /// Why a sign-in or a logout notice ended.
@@ -39,6 +39,12 @@ pub enum ProviderError {
     /// The account is in none of the `allowed_domains`.
     #[error("the account is in none of the allowed domains")]
     DomainNotAllowed,
+    /// The account is of none of the `allowed_tenants`.
+    #[error("the account is of none of the allowed tenants: {0}")]
+    TenantNotAllowed(String),
+    /// The provider keeps roles or groups elsewhere, so they could not be checked.
+    #[error("{}", claims::elsewhere(.0))]
+    ClaimElsewhere(String),
     /// The back-channel logout token fails a check.
     #[error("the logout token is not valid: {0}")]
     InvalidLogoutToken(String),

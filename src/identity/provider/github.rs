@@ -156,7 +156,9 @@ impl Github {
                 .or_else(|| claims::display_name(&user.login)),
             roles: Vec::new(),
             groups: Vec::new(),
+            groups_elsewhere: None,
             provider_sid: None,
+            proved_at: None,
             id_token: None,
         })
     }

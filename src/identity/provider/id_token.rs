@@ -7,7 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use openidconnect::core::{
     CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
 };
-use openidconnect::{AccessToken, AccessTokenHash, AuthorizationCode, AuthorizationCodeHash, Nonce};
+use openidconnect::{
+    AccessToken, AccessTokenHash, AuthorizationCode, AuthorizationCodeHash, IssuerUrl, Nonce,
+};
 use serde_json::Value;
 
 use super::oidc::Oidc;
@@ -26,6 +28,8 @@ const IAT_BEHIND: Duration = Duration::from_secs(3600);
 /// What an ID token must fit to.
 pub(super) struct Expected<'a> {
     pub(super) pending: &'a PendingAuth,
+    /// To the letter.
+    pub(super) issuer: &'a str,
     pub(super) access_token: &'a AccessToken,
     pub(super) code: &'a str,
     pub(super) now: Timestamp,
@@ -57,7 +61,7 @@ impl Expected<'_> {
         let now = self.now;
         let verifier = CoreIdTokenVerifier::new_public_client(
             oidc.client_id(),
-            oidc.issuer_url.clone(),
+            IssuerUrl::new(self.issuer.to_owned()).map_err(|error| invalid(error.to_string()))?,
             CoreJsonWebKeySet::new(vec![jwk.clone()]),
         )
         .set_allowed_algs(algorithms)
@@ -94,6 +98,21 @@ impl Expected<'_> {
             }
         }
         Ok(())
+    }
+
+    /// `auth_time`, and that it is not from before the proof was asked for (step 13).
+    pub(super) fn proved_at(&self, token: &Compact<'_>) -> Result<Option<Timestamp>, &'static str> {
+        let Some(at) = token.time("auth_time")? else { return Ok(None) };
+        if at.since(self.now) > IAT_AHEAD {
+            return Err("its auth_time is in the future");
+        }
+        let since = self.pending.proof_since.map(Timestamp::from_secs);
+        if since.is_some_and(|since| since.since(at) > LEEWAY) {
+            return Err(
+                "its auth_time is from before a new proof was asked for: the provider did not ask again",
+            );
+        }
+        Ok(Some(at.min(self.now)))
     }
 
     /// `azp`, `nbf`, and that it is an ID token at all.

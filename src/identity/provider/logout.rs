@@ -47,7 +47,7 @@ impl Oidc {
     /// Whether a token names this issuer and this client; nothing is checked.
     pub(super) fn is_addressed_by(&self, token: &str) -> bool {
         Compact::read(token).is_ok_and(|token| {
-            token.text("iss") == Some(self.issuer.as_str())
+            token.text("iss").is_some_and(|iss| self.issuers.named(iss).is_some())
                 && token.audiences().contains(&self.client_id.as_str())
         })
     }
@@ -60,10 +60,12 @@ impl Oidc {
         let invalid = |fault: &str| ProviderError::InvalidLogoutToken(fault.to_owned());
         let token = Compact::read(token).map_err(invalid)?;
         let notice = self.read_notice(&token, now).map_err(invalid)?;
+        let issuer = token.text("iss").unwrap_or_default();
         if !self.algorithms.contains(&token.alg) {
             return Err(invalid("its algorithm is not allowed (`algorithms`)"));
         }
         match self.keys.find(token.kid(), &token.alg, now).await {
+            Lookup::Found(key) if !key.may_sign_for(issuer) => Err(invalid("its key is for another issuer")),
             Lookup::Found(key) if token.is_signed_by(&key) => Ok(notice),
             Lookup::Found(_) => Err(invalid("its signature is wrong")),
             Lookup::Unknown => Err(invalid(&format!(
@@ -85,9 +87,8 @@ impl Oidc {
         if !typ.eq_ignore_ascii_case("logout+jwt") && !typ.eq_ignore_ascii_case("application/logout+jwt") {
             return Err("its typ is not logout+jwt");
         }
-        if token.text("iss") != Some(self.issuer.as_str()) {
-            return Err("it is of another issuer");
-        }
+        let named =
+            token.text("iss").and_then(|iss| self.issuers.named(iss)).ok_or("it is of another issuer")?;
         if !token.audiences().contains(&self.client_id.as_str()) {
             return Err("it is for another client");
         }
@@ -112,7 +113,7 @@ impl Oidc {
             }
             Some(_) => Err("an id in it is not a string"),
         };
-        let (subject, sid) = (id("sub")?, id("sid")?);
+        let (subject, sid) = (id("sub")?.map(|sub| named.subject(&sub)), id("sid")?);
         if subject.is_none() && sid.is_none() {
             return Err("it names neither a session nor a person");
         }

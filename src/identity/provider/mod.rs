@@ -9,8 +9,10 @@ mod error;
 mod github;
 mod google;
 mod id_token;
+mod issuer;
 mod logout;
 mod oidc;
+mod person;
 
 use std::fmt;
 use std::time::Duration;
@@ -64,6 +66,10 @@ pub struct PendingAuth {
     pub nonce: String,
     /// PKCE (RFC 7636): proves to the token endpoint that the answer came to who asked.
     pub verifier: String,
+    /// Since when the person must have proved who they are, in seconds: the provider was asked for a proof then,
+    /// however lately they gave it one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_since: Option<i64>,
 }
 
 impl fmt::Debug for PendingAuth {
@@ -80,6 +86,7 @@ impl PendingAuth {
             state: CsrfToken::new_random_len(32).into_secret(),
             nonce: Nonce::new_random_len(32).secret().clone(),
             verifier: verifier.into_secret(),
+            proof_since: None,
         };
         (pending, challenge)
     }
@@ -97,9 +104,9 @@ pub struct CallbackAnswer<'a> {
 /// Somebody that a provider vouches for, every value checked.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// `sub` there: 1 to 255 bytes.
+    /// `sub` there: 1 to 255 bytes, and in front of it the tenant where each is an issuer of its own.
     pub subject: String,
-    /// A verified e-mail.
+    /// A verified e-mail. Only with `email_optional` there may be none.
     pub email: Option<String>,
     /// A name for people, at most 256 characters.
     pub name: Option<String>,
@@ -107,6 +114,12 @@ pub struct Person {
     pub roles: Vec<String>,
     /// Of the configured claim; sorted.
     pub groups: Vec<String>,
+    /// The claim of the groups, where the provider keeps them elsewhere: then `groups` says nothing, and who decides by
+    /// groups must let nobody in.
+    pub groups_elsewhere: Option<String>,
+    /// `auth_time`: when they proved to the provider who they are. It may have been long ago, and not every provider
+    /// tells.
+    pub proved_at: Option<Timestamp>,
     /// `sid`: the session there, which a back-channel logout may name.
     pub provider_sid: Option<String>,
     /// The ID token itself, the hint for a logout there.
@@ -216,14 +229,16 @@ impl Provider {
         }
     }
 
-    /// Begins a sign-in.
+    /// Begins a sign-in. With `again`, the person is to prove who they are, however lately they did so there; an
+    /// OpenID provider's answer must then not tell of an earlier time. Google lets them choose the account and knows
+    /// no more than that, GitHub nothing like it.
     ///
     /// # Errors
     /// [`ProviderError::Unavailable`] or [`ProviderError::BadAnswer`] when the provider's metadata cannot be had.
     #[tracing::instrument(skip_all, fields(provider = self.id()))]
-    pub async fn start(&self, now: Timestamp) -> Result<Started, ProviderError> {
+    pub async fn start(&self, again: bool, now: Timestamp) -> Result<Started, ProviderError> {
         match self {
-            Self::Oidc(oidc) => oidc.start(now).await,
+            Self::Oidc(oidc) => oidc.start(again, now).await,
             Self::Github(github) => Ok(github.start()),
         }
     }

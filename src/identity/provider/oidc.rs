@@ -1,5 +1,5 @@
 //! OpenID Connect Core 1.0, authorization code flow with PKCE, `state` and `nonce`, by the `openidconnect` crate:
-//! the way there, the code and who may answer with it (RFC 9207), and which claims are believed.
+//! the way there, the code and who may answer with it (RFC 9207). Which claims are believed is in `person`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,10 +17,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::id_token::Expected;
+use super::issuer::{Issuers, Named};
 use super::{CallbackAnswer, Health, PendingAuth, Person, ProviderError, Started, google, quoted};
 use crate::clock::Timestamp;
 use crate::config::{self, ProviderKind};
-use crate::identity::claims::{self, Claims};
 use crate::identity::compact::Compact;
 use crate::identity::discovery::{Discovery, Metadata};
 use crate::identity::jwks::{Key, KeySet, Lookup};
@@ -30,20 +30,22 @@ use crate::identity::refresh::Asker;
 /// An OpenID provider.
 #[derive(Debug)]
 pub struct Oidc {
-    id: String,
+    pub(super) id: String,
     label: String,
-    kind: ProviderKind,
-    pub(super) issuer: String,
+    pub(super) kind: ProviderKind,
+    pub(super) issuers: Issuers,
     pub(super) issuer_url: IssuerUrl,
     pub(super) client_id: String,
     client_secret: Option<SecretString>,
     callback: RedirectUrl,
     scopes: Vec<String>,
-    roles_claim: Option<String>,
-    groups_claim: String,
-    allowed_domains: Vec<String>,
+    pub(super) roles_claim: Option<String>,
+    pub(super) groups_claim: Option<String>,
+    pub(super) email_verified_claim: String,
+    pub(super) email_optional: bool,
+    pub(super) allowed_domains: Vec<String>,
     pub(super) algorithms: Vec<String>,
-    outgoing: Outgoing,
+    pub(super) outgoing: Outgoing,
     pub(super) discovery: Discovery,
     pub(super) keys: KeySet,
 }
@@ -54,12 +56,14 @@ impl Oidc {
     /// # Errors
     /// An issuer that cannot be asked.
     pub(super) fn new(config: &config::Provider, callback: Url, outgoing: Outgoing) -> Result<Self, String> {
-        let discovery = Discovery::new(&config.issuer, &config.endpoint_hosts, outgoing.clone())?;
+        let issuers = Issuers::new(&config.issuer, config.tenants.as_ref());
+        let (hosts, asked) = (&config.endpoint_hosts, outgoing.clone());
+        let discovery = Discovery::named(&config.issuer, issuers.advertised(), hosts, asked)?;
         Ok(Self {
             id: config.id.clone(),
             label: config.label.clone(),
             kind: config.kind,
-            issuer: config.issuer.clone(),
+            issuers,
             issuer_url: IssuerUrl::new(config.issuer.clone()).map_err(|error| format!("issuer: {error}"))?,
             client_id: config.client_id.clone(),
             client_secret: config.client_secret.clone(),
@@ -67,6 +71,8 @@ impl Oidc {
             scopes: config.scopes.clone(),
             roles_claim: config.roles_claim.clone(),
             groups_claim: config.groups_claim.clone(),
+            email_verified_claim: config.email_verified_claim.clone(),
+            email_optional: config.email_optional,
             allowed_domains: config.allowed_domains.clone(),
             algorithms: config.algorithms.clone(),
             keys: KeySet::new(discovery.clone(), outgoing.clone()),
@@ -102,10 +108,10 @@ impl Oidc {
         self.keys.warm(now).await;
     }
 
-    pub(super) async fn start(&self, now: Timestamp) -> Result<Started, ProviderError> {
+    pub(super) async fn start(&self, again: bool, now: Timestamp) -> Result<Started, ProviderError> {
         let metadata = self.discovery.get(now, Asker::Person).await?;
         let authorization = needed(&metadata.authorization_endpoint, "authorization_endpoint")?;
-        let (pending, challenge) = PendingAuth::new();
+        let (mut pending, challenge) = PendingAuth::new();
         let client = CoreClient::new(self.client_id(), self.issuer_url.clone(), CoreJsonWebKeySet::default())
             .set_auth_uri(AuthUrl::from_url(authorization))
             .set_redirect_uri(self.callback.clone());
@@ -119,6 +125,10 @@ impl Oidc {
             for (name, value) in google::parameters(&self.allowed_domains) {
                 request = request.add_extra_param(name, value);
             }
+        } else if again {
+            // OpenID Connect Core 3.1.2.1. A provider that is asked by `max_age` must tell `auth_time`.
+            request = request.add_extra_param("prompt", "login").add_extra_param("max_age", "0");
+            pending.proof_since = Some(now.secs());
         }
         let (url, _, _) = request.url();
         Ok(Started { url, pending })
@@ -130,7 +140,7 @@ impl Oidc {
         pending: &PendingAuth,
         now: Timestamp,
     ) -> Result<Person, ProviderError> {
-        if answer.iss.is_some_and(|iss| iss != self.issuer) {
+        if answer.iss.is_some_and(|iss| self.issuers.named(iss).is_none()) {
             return Err(ProviderError::WrongIssuer);
         }
         let metadata = self.discovery.get(now, Asker::Person).await?;
@@ -143,10 +153,25 @@ impl Oidc {
             return Err(ProviderError::InvalidIdToken("its signature is not written as base64url".into()));
         }
         let token = Compact::read(&raw).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
-        let key = self.key_of(&token, now).await?;
-        let expected = Expected { pending, access_token: &access_token, code: answer.code, now };
+        let named = self.issuers.of_token(&token.claims)?;
+        if answer.iss.is_some_and(|iss| iss != named.issuer) {
+            return Err(ProviderError::WrongIssuer);
+        }
+        let key = self.key_of(&token, named, now).await?;
+        let issuer = named.issuer;
+        let expected = Expected { pending, issuer, access_token: &access_token, code: answer.code, now };
         expected.check(self, &id_token, &token, &key)?;
-        let mut person = self.person(&metadata, token.claims, &access_token).await?;
+        let proved_at =
+            expected.proved_at(&token).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
+        if pending.proof_since.is_some() && proved_at.is_none() {
+            tracing::warn!(
+                provider = self.id,
+                "asked by max_age, the provider does not tell when the person proved who they are (auth_time): \
+                 that they come back from it has to do"
+            );
+        }
+        let mut person = self.person(&metadata, named, token.claims, &access_token).await?;
+        person.proved_at = proved_at;
         person.id_token = Some(SecretString::from(raw));
         Ok(person)
     }
@@ -195,13 +220,19 @@ impl Oidc {
         Ok((response.access_token().clone(), id_token, raw))
     }
 
-    async fn key_of(&self, token: &Compact<'_>, now: Timestamp) -> Result<Arc<Key>, ProviderError> {
+    async fn key_of(
+        &self,
+        token: &Compact<'_>,
+        named: Named<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<Key>, ProviderError> {
         let invalid = |text: String| Err(ProviderError::InvalidIdToken(text));
         if !self.algorithms.contains(&token.alg) {
             return invalid(format!("its algorithm {:?} is not allowed (`algorithms`)", quoted(&token.alg)));
         }
         match self.keys.find_for_person(token.kid(), &token.alg, now).await {
-            Lookup::Found(key) => Ok(key),
+            Lookup::Found(key) if key.may_sign_for(named.issuer) => Ok(key),
+            Lookup::Found(_) => invalid("its key is for tokens of another issuer".into()),
             Lookup::Unknown => invalid(format!(
                 "the provider publishes no {} key with its kid {:?}",
                 quoted(&token.alg),
@@ -209,78 +240,6 @@ impl Oidc {
             )),
             Lookup::Unavailable(error) => Err(error.into()),
         }
-    }
-
-    /// Reads the person out of verified claims; asks UserInfo for what is missing.
-    async fn person(
-        &self,
-        metadata: &Metadata,
-        id_claims: Claims,
-        access_token: &AccessToken,
-    ) -> Result<Person, ProviderError> {
-        let sub =
-            id_claims.get("sub").and_then(Value::as_str).and_then(claims::subject).ok_or_else(|| {
-                ProviderError::InvalidIdToken(
-                    "its sub is not of 1 to 255 bytes without control characters".into(),
-                )
-            })?;
-        if self.kind == ProviderKind::Google {
-            google::check_organisation(&id_claims, &self.allowed_domains)?;
-        }
-        let lacks_email = matches!(id_claims.get("email"), None | Some(Value::Null));
-        let lacks_roles =
-            self.roles_claim.as_deref().is_some_and(|path| claims::at(&id_claims, path).is_none());
-        let user_info: Claims = match &metadata.userinfo_endpoint {
-            Some(endpoint) if lacks_email || lacks_roles => {
-                let token = SecretString::from(access_token.secret().clone());
-                let user_info: Claims = self.outgoing.get_json(endpoint, Some(&token)).await?;
-                // OpenID Connect Core 5.3.4: otherwise it may be about somebody else.
-                if user_info.get("sub").and_then(Value::as_str) != Some(sub) {
-                    return Err(ProviderError::BadAnswer(
-                        "UserInfo is about another sub than the ID token".into(),
-                    ));
-                }
-                user_info
-            }
-            _ => Claims::new(),
-        };
-        if let Some(path) = &self.roles_claim
-            && lacks_roles
-            && claims::at(&user_info, path).is_none()
-        {
-            // Keycloak puts roles into the access token alone, unless a mapper says otherwise.
-            tracing::info!(
-                provider = self.id,
-                claim = path,
-                "neither the ID token nor UserInfo has the claim of `roles_claim`: the person has no role of the provider"
-            );
-        }
-        // An e-mail and its being verified are one statement: both are of the same document.
-        let email = claims::verified_email(if lacks_email { &user_info } else { &id_claims })?;
-        if self.kind != ProviderKind::Google && !claims::in_domains(email, &self.allowed_domains) {
-            return Err(ProviderError::DomainNotAllowed);
-        }
-        let either = |path: &str| {
-            let document = if claims::at(&id_claims, path).is_some() { &id_claims } else { &user_info };
-            claims::values_at(document, path)
-        };
-        let name = ["name", "preferred_username"]
-            .iter()
-            .find_map(|name| id_claims.get(*name).or_else(|| user_info.get(*name))?.as_str())
-            .and_then(claims::display_name);
-        Ok(Person {
-            subject: sub.to_owned(),
-            email: Some(email.to_owned()),
-            name,
-            roles: self.roles_claim.as_deref().map(either).unwrap_or_default(),
-            groups: either(&self.groups_claim),
-            provider_sid: id_claims
-                .get("sid")
-                .and_then(Value::as_str)
-                .and_then(claims::subject)
-                .map(str::to_owned),
-            id_token: None,
-        })
     }
 }
 

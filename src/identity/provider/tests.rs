@@ -26,8 +26,11 @@ fn config(kind: ProviderKind, issuer: &str) -> config::Provider {
         client_secret: Some(SecretString::from("p/ss w:rd")),
         scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
         roles_claim: None,
-        groups_claim: "groups".into(),
+        groups_claim: None,
+        email_verified_claim: "email_verified".into(),
+        email_optional: false,
         allowed_domains: Vec::new(),
+        tenants: None,
         endpoint_hosts: Vec::new(),
         algorithms: ["RS256", "PS256", "ES256", "EdDSA"].map(str::to_owned).to_vec(),
         insecure_http: false,
@@ -121,7 +124,7 @@ impl Realm {
         provider: &Provider,
         change: impl FnOnce(&mut Value, &mut Value),
     ) -> Result<Person, ProviderError> {
-        let started = provider.start(NOW).await?;
+        let started = provider.start(false, NOW).await?;
         let (mut header, mut claims) = (self.header(), self.claims(&started.pending.nonce));
         change(&mut header, &mut claims);
         self.answer(&self.sign(&header, &claims));

@@ -120,6 +120,17 @@ fn the_configured_providers_are_checked() {
         ]
     );
     assert_eq!(told(FULL, &["google", "kc"]), [""; 0]);
+    let warned = |yaml: &str, ids: &[&str]| {
+        policy(yaml).warnings_with_providers(ids).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(anybody, &["google"]), [""; 0]);
+    assert_eq!(
+        warned(anybody, &["google", "kc"]),
+        [
+            "policy.yaml:3:13: with several providers, a group of this name at any of them is given the role; add 'provider:' with one of: google, kc"
+        ]
+    );
+    assert_eq!(warned(FULL, &["google", "kc"]), [""; 0]);
     assert_eq!(told(FULL, &["gogle", "kc"]).len(), 3);
     assert!(told(FULL, &["gogle"])[0].contains("did you mean 'gogle'?"));
 }

@@ -15,7 +15,7 @@ use super::super::page::{Page, Slice};
 use super::super::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord};
 use super::super::{Result, StoreError};
 use super::dial::Wire;
-use super::lists::{self, Ends, Scan};
+use super::lists::{self, Ends, FAR, Scan};
 use super::names::TOKENS;
 use super::script::Script;
 use super::{LIB, RedisStore};
@@ -78,7 +78,7 @@ impl RedisStore {
     ) -> Result<Page<TokenRecord>> {
         self.catch_up(now).await?;
         if let Some(owner) = &filter.owner {
-            return self.tokens_of(owner, &filter.search, order, slice, now).await;
+            return self.tokens_of(owner, filter, order, slice, now).await;
         }
         let mut page = self.listed(filter, order, slice, now).await?;
         let mut items = self.read_listed(&page.items, now).await?;
@@ -100,16 +100,20 @@ impl RedisStore {
         let (index, entries) = match order {
             TokenOrder::Newest => (self.names.of("tokens:new"), None),
             TokenOrder::Name => (self.names.of("tokens:name"), Some(self.names.of("tokens:entry"))),
+            TokenOrder::Ends => (self.names.of("tokens:end"), None),
         };
         let ends = Ends { index: self.names.of("tokens:end"), entries };
-        let page = match filter.search.as_str() {
-            "" => self.page_of(&index, Some(&ends), slice, now).await?,
+        let page = match (filter.search.as_str(), filter.ends_before, order) {
+            ("", None, _) => self.page_of(&index, Some(&ends), slice, now).await?,
+            ("", Some(before), TokenOrder::Ends) => Some(self.ending(before, slice, now).await?),
             _ => None,
         };
         let page = match page {
             Some(page) => page,
             None => {
-                let scan = Scan { script: &SCAN, index: &index, last: now.millis() };
+                let before = filter.ends_before.map_or_else(String::new, |at| at.millis().to_string());
+                let last = [now.millis().to_string(), before];
+                let scan = Scan { script: &SCAN, index: &index, last: &last };
                 self.scan(&scan, &filter.search.to_ascii_lowercase(), slice).await?
             }
         };
@@ -118,6 +122,18 @@ impl RedisStore {
             TokenDigest::parse(std::str::from_utf8(hex).ok()?)
         };
         Ok(Page { items: page.items.iter().filter_map(digest).collect(), total: page.total })
+    }
+
+    /// Those that end between now and then, the first to end first.
+    async fn ending(&self, before: Timestamp, slice: Slice, now: Timestamp) -> Result<Page<Vec<u8>>> {
+        let index = self.names.of("tokens:end");
+        let (from, to) = (format!("({}", now.millis()), format!("({}", before.millis()));
+        let mut ask = redis::pipe();
+        ask.cmd("ZCOUNT").arg(&index).arg(&from).arg(&to);
+        ask.cmd("ZRANGEBYSCORE").arg(&index).arg(from).arg(to);
+        ask.arg("LIMIT").arg(slice.offset.min(FAR)).arg(slice.limit);
+        let (total, items) = self.link.run(async |mut wire| ask.query_async(&mut wire).await).await?;
+        Ok(Page { items, total })
     }
 
     /// The tokens in this order that have not ended; those that are not there any more leave the index.
@@ -141,7 +157,7 @@ impl RedisStore {
     async fn tokens_of(
         &self,
         owner: &str,
-        search: &str,
+        filter: &TokenFilter,
         order: TokenOrder,
         slice: Slice,
         now: Timestamp,
@@ -151,7 +167,7 @@ impl RedisStore {
         let hex: Vec<String> = self.link.run(async |mut wire| ask.query_async(&mut wire).await).await?;
         let digests: Vec<TokenDigest> = hex.iter().filter_map(|hex| TokenDigest::parse(hex)).collect();
         let mut tokens = self.read_listed(&digests, now).await?;
-        let needle = search.to_ascii_lowercase();
+        let needle = filter.search.to_ascii_lowercase();
         tokens.retain(|token| {
             let digest = token.digest.to_string();
             let hosts = token.hosts.iter().map(String::as_str);
@@ -159,7 +175,9 @@ impl RedisStore {
                 .into_iter()
                 .flatten()
                 .map(String::as_str);
+            let ends = |before| token.expires_at.is_some_and(|end| end < before);
             token.owner.as_deref() == Some(owner)
+                && filter.ends_before.is_none_or(ends)
                 && hosts
                     .chain(texts)
                     .chain([digest.as_str()])
@@ -174,6 +192,9 @@ impl RedisStore {
                 let name = name(token);
                 (name.is_none(), name, token.digest)
             }),
+            TokenOrder::Ends => {
+                tokens.sort_by_key(|token| (token.expires_at.is_none(), token.expires_at, token.digest));
+            }
         }
         let total = tokens.len() as u64;
         let from = usize::try_from(slice.offset).unwrap_or(usize::MAX);
@@ -231,7 +252,7 @@ impl RedisStore {
         let mut from = 0;
         loop {
             let mut ask = redis::cmd("ZRANGE");
-            ask.arg(self.names.of("tokens:new")).arg(from).arg(from + PART * 5 - 1);
+            ask.arg(self.names.of("tokens:end")).arg(from).arg(from + PART * 5 - 1);
             let part: Vec<String> = self.link.run(async |mut wire| ask.query_async(&mut wire).await).await?;
             listed.extend(part.iter().filter_map(|hex| TokenDigest::parse(hex)));
             if part.len() < PART * 5 {

@@ -20,14 +20,14 @@ const PART: i64 = 500;
 /// How long a search may take in all.
 const SEARCH: std::time::Duration = std::time::Duration::from_secs(10);
 /// Where a list ends for everybody.
-const FAR: u64 = 1 << 40;
+pub(super) const FAR: u64 = 1 << 40;
 
 /// How a list is looked through.
 pub(super) struct Scan<'a> {
     pub(super) script: &'static Script,
     pub(super) index: &'a str,
-    /// The last argument of the script.
-    pub(super) last: i64,
+    /// The last arguments of the script.
+    pub(super) last: &'a [String],
 }
 
 /// When entries of an index end.

@@ -6,13 +6,14 @@
 //! | [`link`] | the connection that calls go over: deadlines, and connecting again |
 //! | [`feed`] | what changes, told within a second |
 //! | [`names`], [`fields`], [`script`] | keys, signed records, Lua |
-//! | [`users`], [`sessions`], [`tokens`], [`small`] | what is kept |
+//! | [`users`], [`sessions`], [`tokens`], [`activity`], [`small`] | what is kept |
 //! | [`lists`], [`listing`] | pages and searches |
 //!
 //! Who can write to Redis can delete, and can bring back what was deleted, but can make nobody: users, sessions and
 //! tokens are signed together with their keys by the session keys, and what does not verify is
 //! [`StoreError::Corrupt`](super::StoreError::Corrupt).
 
+mod activity;
 mod dial;
 mod feed;
 mod fields;
@@ -41,7 +42,7 @@ use super::activity::{Activity, ActivityFilter};
 use super::page::{Page, Slice};
 use super::rate::{Limit, Taken};
 use super::record_keys::RecordKeys;
-use super::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
+use super::token::{Rotated, TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use super::{
     Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserOrder, UserRecord,
 };
@@ -221,6 +222,16 @@ impl Store for RedisStore {
 
     async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool> {
         self.delete_token(digest).await
+    }
+
+    async fn rotate_token(
+        &self,
+        old: &TokenDigest,
+        new: &TokenRecord,
+        old_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Rotated> {
+        self.replace_token(old, new, old_until, now).await
     }
 
     async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {

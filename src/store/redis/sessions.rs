@@ -110,7 +110,7 @@ impl RedisStore {
         let page = match page {
             Some(page) => page,
             None => {
-                let scan = Scan { script: &SCAN, index: &index, last: now.millis() };
+                let scan = Scan { script: &SCAN, index: &index, last: &[now.millis().to_string()] };
                 self.scan(&scan, &search.to_ascii_lowercase(), slice).await?
             }
         };

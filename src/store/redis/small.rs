@@ -1,9 +1,5 @@
-//! What needs no record: names used once, hand-overs, rate windows, activity; and sweeping.
+//! What needs no record: names used once, hand-overs, rate windows; and sweeping.
 
-use serde_json::Value;
-
-use super::super::activity::{Activity, ActivityFilter};
-use super::super::page::{Page, Slice};
 use super::super::rate::{Limit, Taken};
 use super::super::token::TokenDigest;
 use super::super::{Once, Result};
@@ -14,17 +10,12 @@ use crate::clock::Timestamp;
 static PUT_HANDOVER: Script = Script::new(&[include_str!("lua/handover_put.lua")]);
 static TAKE_HANDOVER: Script = Script::new(&[include_str!("lua/handover_take.lua")]);
 static TAKE: Script = Script::new(&[include_str!("lua/take.lua")]);
-static ACTIVITY: Script = Script::new(&[LIB, include_str!("lua/activity.lua")]);
 static SWEEP: Script = Script::new(&[LIB, include_str!("lua/sweep.lua")]);
 static MOVE_RING: Script = Script::new(&[
     "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end\n",
     "return 1\n",
 ]);
 
-/// Lines of activity kept.
-const KEPT: usize = 50_000;
-/// Lines looked at in one go.
-const LINES: i64 = 500;
 /// Records swept, or signed anew, in one go.
 const PART: usize = 500;
 
@@ -78,66 +69,6 @@ impl RedisStore {
             .arg(now.millis());
         let (granted, left, again): (u32, u32, u64) = self.link.call(&call).await?;
         Ok(Taken { granted, left, again_in: std::time::Duration::from_millis(again) })
-    }
-
-    pub(super) async fn write_activity(&self, activity: &[Activity]) -> Result<()> {
-        if activity.is_empty() {
-            return Ok(());
-        }
-        let key = self.names.of("activity");
-        let mut write = redis::pipe();
-        write.atomic().cmd("LPUSH").arg(&key);
-        for one in activity {
-            let line =
-                serde_json::json!([one.at.millis(), one.event, one.what, one.who, one.decision_id, one.line]);
-            write.arg(line.to_string());
-        }
-        write.ignore().cmd("LTRIM").arg(&key).arg(0).arg(KEPT - 1).ignore();
-        self.link.run(async |mut wire| write.query_async::<()>(&mut wire).await).await
-    }
-
-    pub(super) async fn read_activity(
-        &self,
-        filter: &ActivityFilter,
-        slice: Slice,
-    ) -> Result<Page<Activity>> {
-        let key = self.names.of("activity");
-        let (mut from, mut total, mut lines) = (0, 0_u64, Vec::new());
-        let offset = slice.offset.min(KEPT as u64);
-        if *filter == ActivityFilter::default() {
-            let mut ask = redis::pipe();
-            ask.cmd("LLEN").arg(&key);
-            if slice.limit > 0 {
-                ask.cmd("LRANGE").arg(&key).arg(offset).arg(offset + u64::from(slice.limit) - 1);
-            } else {
-                ask.cmd("LRANGE").arg(&key).arg(1).arg(0);
-            }
-            (total, lines) = self.link.run(async |mut wire| ask.query_async(&mut wire).await).await?;
-        } else {
-            let exactly =
-                |text: &Option<String>| text.as_ref().map_or_else(String::new, |text| format!("={text}"));
-            loop {
-                let call = Call::new(&ACTIVITY)
-                    .key(key.as_str())
-                    .arg(from)
-                    .arg(LINES)
-                    .arg(total)
-                    .arg(offset)
-                    .arg(slice.limit)
-                    .arg(exactly(&filter.event))
-                    .arg(exactly(&filter.what))
-                    .arg(exactly(&filter.decision_id))
-                    .arg(filter.search.to_ascii_lowercase());
-                let (seen, matched, found): (i64, u64, Vec<Vec<u8>>) = self.link.call(&call).await?;
-                total = matched;
-                lines.extend(found);
-                from += seen;
-                if seen < LINES {
-                    break;
-                }
-            }
-        }
-        Ok(Page { items: lines.iter().filter_map(|line| read_line(line)).collect(), total })
     }
 
     pub(super) async fn sweep_all(&self, now: Timestamp) -> Result<()> {
@@ -227,18 +158,4 @@ impl RedisStore {
             .await
             .map(|_| ())
     }
-}
-
-/// A line that somebody else wrote is left out.
-fn read_line(line: &[u8]) -> Option<Activity> {
-    let Ok(Value::Array(parts)) = serde_json::from_slice(line) else { return None };
-    let text = |at: usize| Some(parts.get(at)?.as_str()?.to_owned());
-    Some(Activity {
-        at: Timestamp::from_millis(parts.first()?.as_i64()?),
-        event: text(1)?,
-        what: text(2)?,
-        who: text(3),
-        decision_id: text(4),
-        line: text(5)?,
-    })
 }

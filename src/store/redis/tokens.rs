@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::super::record_keys::Signed;
-use super::super::token::{TokenDigest, TokenRecord};
+use super::super::token::{Rotated, TokenDigest, TokenRecord};
 use super::super::{Result, StoreError};
 use super::dial::Wire;
 use super::fields::{Fields, MAC};
@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 static PUT: Script = Script::new(&[include_str!("lua/token_put.lua")]);
 static GET: Script = Script::new(&[include_str!("lua/token_get.lua")]);
 static SEEN: Script = Script::new(&[include_str!("lua/token_seen.lua")]);
+static REPLACE: Script = Script::new(&[include_str!("lua/token_replace.lua")]);
 static MOVE: Script = Script::new(&[include_str!("lua/token_move.lua")]);
 static INDEX: Script = Script::new(&[LIB, include_str!("lua/token_index.lua")]);
 
@@ -40,6 +41,8 @@ const NOT_WITHOUT: [&str; 4] = ["roles", "scopes", "owner", "vested"];
 /// A use is written down when the last one that was is older than this, in seconds: every write is told to every
 /// gateway, which then reads the token again.
 const COARSE: u32 = 60;
+/// How often a record that somebody else changes is read again.
+const ATTEMPTS: usize = 4;
 /// How far the key's own time to live may fall behind what was signed without being believed: other clocks.
 const LEEWAY: i64 = 2000;
 
@@ -124,6 +127,7 @@ impl RedisStore {
                 created_at: fields.text("created_at")?.and_then(read_time),
                 expires_at: sooner(by_record, by_key),
                 last_used_at: fields.text("last_used_at")?.and_then(read_time),
+                replaced_at: fields.text("replaced_at")?.and_then(read_time),
             }
         } else {
             if NOT_WITHOUT.iter().any(|name| fields.bytes(name).is_some_and(|value| !value.is_empty())) {
@@ -148,6 +152,7 @@ impl RedisStore {
                 created_at: said("created_at").and_then(read_time),
                 expires_at: by_key,
                 last_used_at: said("last_used_at").and_then(read_time),
+                replaced_at: said("replaced_at").and_then(read_time),
             }
         };
         Ok(Found { token, signed, mac: fields.bytes(MAC).unwrap_or_default().to_vec(), left, ends })
@@ -171,6 +176,7 @@ impl RedisStore {
         fields.put_some("expires_at", token.expires_at.map(write_time));
         fields.sign(SIGNED, &self.keys)?;
         fields.put_some("last_used_at", token.last_used_at.map(write_time));
+        fields.put_some("replaced_at", token.replaced_at.map(write_time));
         Ok(fields)
     }
 
@@ -191,6 +197,63 @@ impl RedisStore {
             tracing::warn!(token = digest.short(), %error, "a revoked token is still listed");
         }
         Ok(gone > 0)
+    }
+
+    /// One script where both keys are on one server. In a cluster the new one is written first, and taken back if the
+    /// old one was not there to be replaced: nobody has been shown its text by then.
+    pub(super) async fn replace_token(
+        &self,
+        old: &TokenDigest,
+        new: &TokenRecord,
+        old_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Rotated> {
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.find_token(old, now).await? else { return Ok(Rotated::Absent) };
+            let after = old_until.map(|until| found.token.clone().replaced(until, now));
+            let (put, pairs) = (
+                self.written(new)?.pairs(),
+                match &after {
+                    Some(after) => self.written(after)?.pairs(),
+                    None => Vec::new(),
+                },
+            );
+            let (from, to) = (names::token(old), names::token(&new.digest));
+            let over = after.as_ref().map_or_else(String::new, |after| end(after.expires_at));
+            let call = Call::new(&REPLACE).key(from).arg(found.mac).arg(over);
+            let call = call.arg(SIGNED.len()).arg(SIGNED).arg(pairs.len()).arg(pairs);
+            let new_end = end(new.expires_at);
+            let told = self
+                .link
+                .run(async |mut wire| {
+                    if matches!(wire, Wire::Server(_)) {
+                        return call.key(to).arg(new_end).arg(put).on::<i64>(wire).await;
+                    }
+                    let put = Call::new(&PUT).key(to.clone()).arg(new_end).arg(put);
+                    put.on::<i64>(wire.clone()).await?;
+                    let told = call.on::<i64>(wire.clone()).await?;
+                    if told != 1 {
+                        redis::cmd("DEL").arg(&to).query_async::<i64>(&mut wire).await?;
+                    }
+                    Ok(told)
+                })
+                .await?;
+            match told {
+                0 => return Ok(Rotated::Absent),
+                1 => {
+                    self.index_token(new).await?;
+                    match &after {
+                        Some(after) => self.index_token(after).await?,
+                        None => self.unindex_token(old).await?,
+                    }
+                    return Ok(Rotated::Done);
+                }
+                2 => return Ok(Rotated::Before),
+                // It was signed anew meanwhile.
+                _ => {}
+            }
+        }
+        Err(StoreError::Unavailable("a token is being changed by too many at once".into()))
     }
 
     /// One script where both keys are on one server. In a cluster the new one is written before the old one goes, and

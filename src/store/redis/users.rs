@@ -221,7 +221,7 @@ impl RedisStore {
             Some(page) => page,
             None => {
                 let needle = search.to_ascii_lowercase();
-                let scan = Scan { script: &SCAN, index: &index, last: i64::from(by_text) };
+                let scan = Scan { script: &SCAN, index: &index, last: &[i32::from(by_text).to_string()] };
                 self.scan(&scan, &needle, slice).await?
             }
         };

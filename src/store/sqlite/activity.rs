@@ -3,13 +3,10 @@
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::super::Result;
-use super::super::activity::{Activity, ActivityFilter};
+use super::super::activity::{Activity, ActivityFilter, Share};
 use super::super::page::{Page, Slice};
 use super::search::containing;
 use crate::clock::Timestamp;
-
-/// Lines kept.
-const KEPT: i64 = 50_000;
 
 fn record(row: &Row<'_>) -> Result<Activity> {
     Ok(Activity {
@@ -24,10 +21,19 @@ fn record(row: &Row<'_>) -> Result<Activity> {
 
 pub(super) fn note(c: &Connection, activity: &[Activity]) -> Result<()> {
     let mut insert = c.prepare_cached(
-        "INSERT INTO activity (at, event, what, who, decision_id, line) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO activity (at, event, what, who, decision_id, line, share) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for one in activity {
-        insert.execute(params![one.at.millis(), one.event, one.what, one.who, one.decision_id, one.line])?;
+        let share = one.share() as u8;
+        insert.execute(params![
+            one.at.millis(),
+            one.event,
+            one.what,
+            one.who,
+            one.decision_id,
+            one.line,
+            share
+        ])?;
     }
     Ok(())
 }
@@ -61,6 +67,12 @@ pub(super) fn page(c: &Connection, filter: &ActivityFilter, slice: Slice) -> Res
 }
 
 pub(super) fn sweep(c: &Connection) -> Result<()> {
-    c.execute("DELETE FROM activity WHERE seq <= (SELECT max(seq) FROM activity) - ?1", [KEPT])?;
+    for share in Share::ALL {
+        c.prepare_cached(
+            "DELETE FROM activity WHERE share = ?1 AND seq <=
+                (SELECT seq FROM activity WHERE share = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute(params![share as u8, share.kept()])?;
+    }
     Ok(())
 }

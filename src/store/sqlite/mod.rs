@@ -32,7 +32,7 @@ use self::worker::Pool;
 use super::activity::{Activity, ActivityFilter};
 use super::page::{Page, Slice};
 use super::rate::{Limit, Taken};
-use super::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
+use super::token::{Rotated, TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use super::windows::Windows;
 use super::{
     Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserOrder, UserRecord,
@@ -299,6 +299,17 @@ impl Store for SqliteStore {
     async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool> {
         let digest = *digest;
         self.write(move |c| tokens::revoke(c, &digest)).await
+    }
+
+    async fn rotate_token(
+        &self,
+        old: &TokenDigest,
+        new: &TokenRecord,
+        old_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Rotated> {
+        let (old, new) = (*old, new.clone());
+        self.write(move |c| tokens::rotate(c, &old, &new, old_until, now)).await
     }
 
     async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {

@@ -128,6 +128,13 @@ const STEPS: &[&str] = &[
     CREATE INDEX activity_of_decision ON activity (decision_id) WHERE decision_id IS NOT NULL;
     CREATE INDEX users_by_last_seen ON users (last_seen DESC, id);
     ",
+    "
+    ALTER TABLE tokens ADD COLUMN replaced_at INTEGER;
+    CREATE INDEX tokens_by_end ON tokens (expires_at IS NULL, expires_at, digest);
+
+    ALTER TABLE activity ADD COLUMN share INTEGER NOT NULL DEFAULT 2;
+    CREATE INDEX activity_of_share ON activity (share, seq);
+    ",
 ];
 
 /// Brings the file to this version's layout, all steps or none; two processes may try at once.

@@ -3,13 +3,13 @@
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::super::page::{Page, Slice};
-use super::super::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord};
+use super::super::token::{Rotated, TokenDigest, TokenFilter, TokenOrder, TokenRecord};
 use super::super::{Result, StoreError};
 use super::search::containing;
 use crate::clock::Timestamp;
 
 const COLUMNS: &str = "digest, name, email, comment, hosts, roles, scopes, owner, vested, rate, created_at, \
-    expires_at, last_used_at, id";
+    expires_at, last_used_at, id, replaced_at";
 
 fn record(row: &Row<'_>) -> Result<TokenRecord> {
     let digest: String = row.get(0)?;
@@ -36,18 +36,19 @@ fn record(row: &Row<'_>) -> Result<TokenRecord> {
         expires_at: time(11)?,
         last_used_at: time(12)?,
         id: row.get(13)?,
+        replaced_at: time(14)?,
     })
 }
 
 pub(super) fn put(c: &Connection, token: &TokenRecord) -> Result<()> {
     let list = |texts: &[String]| serde_json::Value::from(texts).to_string();
     c.prepare_cached(&format!(
-        "INSERT INTO tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+        "INSERT INTO tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT (digest) DO UPDATE SET name = excluded.name, email = excluded.email,
             comment = excluded.comment, hosts = excluded.hosts, roles = excluded.roles,
             scopes = excluded.scopes, owner = excluded.owner, vested = excluded.vested, rate = excluded.rate,
             created_at = excluded.created_at, expires_at = excluded.expires_at,
-            last_used_at = excluded.last_used_at, id = excluded.id"
+            last_used_at = excluded.last_used_at, id = excluded.id, replaced_at = excluded.replaced_at"
     ))?
     .execute(params![
         token.digest.to_string(),
@@ -64,6 +65,7 @@ pub(super) fn put(c: &Connection, token: &TokenRecord) -> Result<()> {
         token.expires_at.map(Timestamp::millis),
         token.last_used_at.map(Timestamp::millis),
         token.id,
+        token.replaced_at.map(Timestamp::millis),
     ])?;
     Ok(())
 }
@@ -86,12 +88,19 @@ pub(super) fn page(
     let order = match order {
         TokenOrder::Newest => "created_at DESC, digest",
         TokenOrder::Name => "lower(name) NULLS LAST, digest",
+        // As the index has them.
+        TokenOrder::Ends if filter.ends_before.is_some() => "expires_at, digest",
+        TokenOrder::Ends => "expires_at IS NULL, expires_at, digest",
     };
     let mut condition = "(expires_at IS NULL OR +expires_at > ?1)".to_owned();
     let mut with: Vec<rusqlite::types::Value> = vec![now.millis().into()];
     if let Some(owner) = &filter.owner {
         with.push(owner.clone().into());
         condition += &format!(" AND owner = ?{}", with.len());
+    }
+    if let Some(before) = filter.ends_before {
+        with.push(before.millis().into());
+        condition += &format!(" AND (expires_at IS NULL) = 0 AND expires_at < ?{}", with.len());
     }
     if !filter.search.is_empty() {
         let columns = ["name", "email", "comment", "hosts", "digest", "id"];
@@ -112,6 +121,27 @@ pub(super) fn page(
 
 pub(super) fn revoke(c: &Connection, digest: &TokenDigest) -> Result<bool> {
     Ok(c.prepare_cached("DELETE FROM tokens WHERE digest = ?1")?.execute([digest.to_string()])? > 0)
+}
+
+pub(super) fn rotate(
+    c: &Connection,
+    old: &TokenDigest,
+    new: &TokenRecord,
+    old_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Rotated> {
+    let Some(found) = one(c, old, now)? else { return Ok(Rotated::Absent) };
+    if found.replaced_at.is_some() {
+        return Ok(Rotated::Before);
+    }
+    put(c, new)?;
+    match old_until {
+        Some(until) => put(c, &found.replaced(until, now))?,
+        None => {
+            revoke(c, old)?;
+        }
+    }
+    Ok(Rotated::Done)
 }
 
 pub(super) fn redigest(c: &Connection, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {

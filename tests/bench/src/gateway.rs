@@ -106,6 +106,7 @@ pub async fn sign_in(
             signed_in_at: now,
             expires_at,
             idle_secs: Some(3600),
+            proved_at: now,
         };
         let value = cookies.seal(&payload, HOST).context("a session could not be sealed")?;
         lines.push(format!("{}={value}", cookies.name()));

@@ -9,7 +9,7 @@ mod stack;
 use std::time::{Duration, Instant};
 
 pub(crate) use chrome::Chrome;
-pub(crate) use person::{Answer, Person, api, navigation};
+pub(crate) use person::{Answer, Person, api, client, navigation};
 pub(crate) use process::Process;
 pub(crate) use raw::{Raw, raw};
 pub(crate) use stack::{Setup, Stack};

@@ -22,6 +22,10 @@ pub(crate) struct Setup {
     pub(crate) role_mapping: Option<&'static str>,
     /// Text to replace in the demo's files, which must be there.
     pub(crate) replace: Vec<(&'static str, &'static str)>,
+    /// What Traefik answers with 200 once it is there, where that is not the demo's public page.
+    pub(crate) open: Option<&'static str>,
+    /// The redirect address that the provider knows, where that is not the right one.
+    pub(crate) registered: Option<&'static str>,
 }
 
 impl Setup {
@@ -46,6 +50,18 @@ impl Setup {
     /// With a role mapping, in place of the demo's policy.
     pub(crate) fn role_mapping(mut self, yaml: &'static str) -> Self {
         self.role_mapping = Some(yaml);
+        self
+    }
+
+    /// Ready when this path answers 200 at Traefik.
+    pub(crate) fn open_at(mut self, path: &'static str) -> Self {
+        self.open = Some(path);
+        self
+    }
+
+    /// With another redirect address registered at the provider.
+    pub(crate) fn registered(mut self, url: &'static str) -> Self {
+        self.registered = Some(url);
         self
     }
 
@@ -93,12 +109,13 @@ impl Stack {
             dir.path(),
             &[("PORT", port), ("DOORWARD", inside), ("FOO", service), ("OPS", ops)],
         );
+        let registered = setup.registered.unwrap_or(&origin);
         let mut idps = Vec::new();
         let mut providers = String::from("providers:\n");
         for n in 0..if setup.two_providers { 2 } else { 1 } {
             let at = free_port();
             let args = words(&format!(
-                "--listen 127.0.0.1:{at} --redirect-uri {origin} --backchannel-logout-uri http://127.0.0.1:{inside}/rbac/backchannel-logout"
+                "--listen 127.0.0.1:{at} --redirect-uri {registered} --backchannel-logout-uri http://127.0.0.1:{inside}/rbac/backchannel-logout"
             ));
             idps.push((at, Process::start(&format!("idp{n}"), &beside("idp"), &args, dir.path())));
             providers.push_str(&format!(
@@ -124,7 +141,8 @@ impl Stack {
         healthy(&format!("http://127.0.0.1:{service}/healthz"), &foo_process).await;
         let args = words(&format!("--configFile={}", dir.path().join("traefik.yaml").display()));
         let traefik = Process::start("traefik", &traefik_program(), &args, dir.path());
-        let open = if setup.role_mapping.is_some() { "/rbac/.well-known/jwks.json" } else { "/foo/public" };
+        let usual = if setup.role_mapping.is_some() { "/rbac/.well-known/jwks.json" } else { "/foo/public" };
+        let open = setup.open.unwrap_or(usual);
         healthy(&format!("http://127.0.0.1:{port}{open}"), &traefik).await;
         Self {
             origin,
@@ -169,6 +187,31 @@ impl Stack {
         answer["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
+    /// Sets how the stand-in provider misbehaves; an empty object ends it.
+    pub(crate) async fn misbehave(&self, settings: &Value) {
+        let at = format!("http://127.0.0.1:{}/control", self.idps[0].0);
+        let answer = match settings.as_object().is_some_and(serde_json::Map::is_empty) {
+            true => client().delete(at).send().await.unwrap(),
+            false => client().post(at).json(settings).send().await.unwrap(),
+        };
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// The first provider's issuer.
+    pub(crate) fn issuer(&self) -> String {
+        format!("http://127.0.0.1:{}", self.idps[0].0)
+    }
+
+    /// Ends the provider, at once.
+    pub(crate) fn stop_provider(&mut self) {
+        self.idps.clear();
+    }
+
+    /// The folder with everybody's files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// What doorward wrote: its log, and the audit lines.
     pub(crate) fn doorward_log(&self) -> String {
         self.doorward.as_ref().map(Process::output).unwrap_or_default()
@@ -203,15 +246,15 @@ fn write_files(setup: &Setup, dir: &Path, ports: &[(&str, u16)]) {
     let mut replaced = vec![false; setup.replace.len()];
     for name in ["doorward.yaml", "traefik.yaml", "routes.yaml", "policy.yaml"] {
         let mut text = std::fs::read_to_string(demo.join(name)).unwrap();
+        for (n, (from, to)) in setup.replace.iter().enumerate() {
+            replaced[n] |= text.contains(from);
+            text = text.replace(from, to);
+        }
         for (key, port) in ports {
             text = text.replace(&format!("${{{key}}}"), &port.to_string());
         }
         for (key, file) in paths {
             text = text.replace(&format!("${{{key}}}"), &dir.join(file).display().to_string());
-        }
-        for (n, (from, to)) in setup.replace.iter().enumerate() {
-            replaced[n] |= text.contains(from);
-            text = text.replace(from, to);
         }
         std::fs::write(dir.join(name), text).unwrap();
     }

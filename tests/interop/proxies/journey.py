@@ -365,6 +365,13 @@ class Journey:
         self.check("plain http is redirected", answer.status in (301, 302, 307, 308) and answer.location.startswith("https://localhost")
               and answer.location.endswith("/foo/x?y=1"), answer)
 
+    def doctor(self):
+        """`doorward doctor` finds nothing, and leaves open only what cannot be seen from the machine itself."""
+        status, told = self.site.doctor(self.ada)
+        wrong = [item for item in told["checks"] if item["outcome"] == "finding" or item["outcome"] == "unchecked" and item["id"] != "listeners"]
+        self.check("doctor finds nothing wrong", status == 0 and told["ok"] and not wrong, wrong)
+        self.check("doctor recognises the proxy", told["proxy"] == self.site.name, (told["proxy"], told["proxy_by"]))
+
     # --- doorward away
 
     def closed(self, what, timeout=60):
@@ -399,7 +406,7 @@ class Journey:
     def parts(self, chosen=()):
         every = (self.sign_in, self.refusals, self.credentials_stay, self.bodies, self.head_and_options, self.events, self.websockets,
                  self.http2, self.spoofing, self.claims, self.paths, self.hosts, self.framing, self.inside, self.http_redirects,
-                 self.outages)
+                 self.doctor, self.outages)
         for part in every:
             if not chosen or part == self.sign_in or part.__name__ in chosen:
                 part()
@@ -420,13 +427,21 @@ def finds(checks, name, program, folder, logs, broken):
     os.mkdir(folder)
     site = Site(name, folder, logs)
     try:
-        site.start(program, broken.changes)
-        Journey(site, lambda what, holds, _="": holds or found.append(what)).parts([broken.part])
-    except (AssertionError, LookupError, OSError, TypeError, ValueError) as error:
-        found.append(repr(error))  # the journey's own plain Python did not get what it took for granted
+        site.start(program, broken.changes, broken.gateway)
+        journey = Journey(site, lambda what, holds, _="": holds or found.append(what))
+        try:
+            if broken.part:
+                journey.parts([broken.part])
+        except (AssertionError, LookupError, OSError, TypeError, ValueError) as error:
+            found.append(repr(error))  # the journey's own plain Python did not get what it took for granted
+        if broken.part:
+            checks.check(f"it is noticed when {broken.what}", found, "nothing is said")
+        _, told = site.doctor(journey.ada)
+        findings = [item for item in told["checks"] if item["outcome"] == "finding"]
+        what = "doctor finds it" if broken.doctor else "doctor, who cannot see it, says nothing wrong"
+        checks.check(f"{what} when {broken.what}", {item["id"] for item in findings} == broken.doctor, findings)
     finally:
         site.close()
-    checks.check(f"it is noticed when {broken.what}", found, "nothing is said")
 
 
 def main():

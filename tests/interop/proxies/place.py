@@ -90,11 +90,15 @@ class Site:
         self.tls = None
         self.doorward_command = []
 
-    def start(self, program, changes=()):
+    def start(self, program, changes=(), gateway=()):
         self._certificate()
         self.tls = ssl.create_default_context(cafile=str(self.folder / "site.pem"))
         Browser.tls = self.tls
-        (self.folder / "doorward.yaml").write_text(DOORWARD.format(**self.ports))
+        settings = DOORWARD.format(**self.ports)
+        for old, new in gateway:
+            assert old in settings, old
+            settings = settings.replace(old, new)
+        (self.folder / "doorward.yaml").write_text(settings)
         (self.folder / "policy.yaml").write_text(POLICY.replace("PORT", str(self.port)))
         bin_dir = Path(os.environ.get("DOORWARD", ROOT / "target/debug/doorward")).parent
         self.doorward_command = [bin_dir / "doorward", "serve", "--config", "doorward.yaml"]
@@ -113,8 +117,9 @@ class Site:
 
     def _certificate(self):
         names = "subjectAltName=DNS:localhost,DNS:*.apps.example.test"
+        own = "basicConstraints=critical,CA:FALSE"  # else doctor, for one, takes it for an authority and not for a site's
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                   "-subj", "/CN=localhost", "-addext", names, "-keyout", "site.key", "-out", "site.pem"]
+                   "-subj", "/CN=localhost", "-addext", names, "-addext", own, "-keyout", "site.key", "-out", "site.pem"]
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
 
     def _start(self, name, command):
@@ -197,6 +202,18 @@ class Site:
         provider = browser.get(login.location)
         back = browser.post(provider.location, {"account": email})
         return browser, login, browser.get(back.location)
+
+    def doctor(self, browser=None):
+        """What `doorward doctor` says, looking at the site with its configuration, an echo, and this browser's session."""
+        command = [self.doorward_command[0], "doctor", f"{self.home}/foo/x?y=1", "--json", "--config", "doorward.yaml", "--echo", f"{self.home}/foo/public/x"]
+        if browser and self.cookie_line(browser).strip("Cookie: "):
+            (self.folder / "cookie").write_text(self.cookie_line(browser))
+            command += ["--cookie-file", "cookie"]
+        kept = {"PATH": os.environ["PATH"], "SSL_CERT_FILE": str(self.folder / "site.pem")}
+        told = subprocess.run([str(part) for part in command], cwd=self.folder, env=kept, capture_output=True, text=True, timeout=300)
+        if told.returncode not in (0, 1):
+            raise ValueError(f"doctor ends with {told.returncode}: {told.stderr}")
+        return told.returncode, json.loads(told.stdout)
 
     def cookie_line(self, browser):
         return "Cookie: " + "; ".join(f"{name}={value}" for (host, name), (value, _) in browser.jar.items() if host == "localhost")

@@ -4,15 +4,23 @@ import os
 
 
 class Broken:
-    """A mistake that the journey has to notice, in its part `part`: texts of the files, and what stands there instead."""
+    """A mistake that the journey has to notice, in its part `part` (none: doctor alone is asked): texts of the files, and what
+    stands there instead; `gateway` is the same for doorward.yaml. `doctor` is what `doorward doctor` has to find, and all of it;
+    nothing where it cannot be seen from outside."""
 
-    def __init__(self, what, part, *changes):
-        self.what, self.part, self.changes = what, part, changes
+    def __init__(self, what, part, *changes, doctor=(), gateway=()):
+        self.what, self.part, self.changes, self.doctor, self.gateway = what, part, changes, set(doctor), gateway
+
+
+# The gateway's own mistakes, the same behind every proxy.
+HTTP_EXTERNAL_URL = Broken("the external URL is http", None, doctor=["scheme", "login"],
+                           gateway=[('external_url: "https://', 'external_url: "http://')])
 
 
 class Setup:
     def __init__(self, files, command, replaced, broken, written=None):
-        self.files, self.command, self.replaced, self.broken, self.written = files, command, replaced, broken, written or {}
+        self.files, self.command, self.replaced, self.written = files, command, replaced, written or {}
+        self.broken = [*broken, HTTP_EXTERNAL_URL]
 
     def prepare(self, root, folder, ports, program, changes=()):
         """Writes the files into `folder`; the command that starts the proxy there."""
@@ -70,12 +78,16 @@ SETUPS = {
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
         broken=[
-            Broken("a location does not ask", "refusals", ("auth_request /.doorward;", "auth_request off;")),
-            Broken("an identity header is left out", "spoofing", ("proxy_set_header X-Auth-Roles       $doorward_roles;", "")),
+            Broken("a location does not ask", "refusals", ("auth_request /.doorward;", "auth_request off;"), doctor=["asked", "credentials"]),
+            Broken("an identity header is left out", "spoofing", ("proxy_set_header X-Auth-Roles       $doorward_roles;", ""), doctor=["identity-headers"]),
             Broken("the tidied path is served", "paths", ("proxy_pass http://foo;", "proxy_pass http://foo/;")),
             Broken("another host is served", "hosts", ("proxy_set_header Host               $http_host;", "")),
             Broken("answers are kept back", "events", ("proxy_buffering off; ", "")),
-            Broken("the session cookie goes on", "credentials_stay", ("proxy_set_header Cookie             $doorward_cookie;", "")),
+            Broken("the session cookie goes on", "credentials_stay", ("proxy_set_header Cookie             $doorward_cookie;", ""), doctor=["credentials"]),
+            Broken("the sign-in is not routed", None, ("location ^~ /rbac/ {", "location ^~ /elsewhere/ {"), doctor=["login"]),
+            Broken("the question is routed", None, ("location = /rbac {", "location /auth { auth_request off; proxy_pass http://doorward; }\n    location = /rbac {"),
+                   doctor=["inside-routes"]),
+            Broken("aliases are let through", None, ("underscores_in_headers off;", "underscores_in_headers on;"), doctor=["aliases"]),
         ],
     ),
     "caddy": Setup(
@@ -90,12 +102,15 @@ SETUPS = {
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
         broken=[
-            Broken("a service does not ask", "refusals", ("import doorward", "")),
-            Broken("an identity header is left out", "spoofing", ("X-Auth-Roles ", "")),
-            Broken("clients are believed", "claims", ("email admin@example.com", "email admin@example.com\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/8\n\t}")),
+            Broken("a service does not ask", "refusals", ("import doorward", ""), doctor=["asked", "identity-headers", "aliases"]),
+            Broken("an identity header is left out", "spoofing", ("X-Auth-Roles ", ""), doctor=["identity-headers"]),
+            Broken("clients are believed", "claims", ("email admin@example.com", "email admin@example.com\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/8\n\t}"),
+                   doctor=["forwarded-headers"]),
             Broken("the path is changed after it was decided on", "paths",
                    ("reverse_proxy 127.0.0.1:8081", "reverse_proxy 127.0.0.1:8081 {\n\t\t\trewrite /foo/admin\n\t\t}")),
-            Broken("the session cookie goes on", "credentials_stay", ("copy_headers Cookie Authorization", "")),
+            Broken("the session cookie goes on", "credentials_stay", ("copy_headers Cookie Authorization", ""), doctor=["credentials"]),
+            Broken("the sign-in is not routed", None, ("^/rbac(/", "^/elsewhere(/"), doctor=["login"]),
+            Broken("the question is routed", None, ("^/rbac(/", "^/(rbac|auth)(/"), doctor=["inside-routes"]),
         ],
     ),
     "envoy": Setup(
@@ -112,13 +127,16 @@ SETUPS = {
         },
         broken=[
             Broken("a service does not ask", "refusals",
-                   ("match: { prefix: / }\n                          route", "match: { prefix: / }\n                          typed_per_filter_config: *open\n                          route")),
-            Broken("an identity header is left out", "spoofing", ("- remove: x-auth-roles", ""), ("- { exact: x-auth-roles }", "")),
-            Broken("doorward is not shown all headers", "spoofing", ('[{ safe_regex: { regex: ".*" } }]', "[{ exact: cookie }]")),
-            Broken("clients are believed", "claims", ("use_remote_address: true", "use_remote_address: false")),
+                   ("match: { prefix: / }\n                          route", "match: { prefix: / }\n                          typed_per_filter_config: *open\n                          route"), doctor=["asked", "aliases"]),
+            Broken("an identity header is left out", "spoofing", ("- remove: x-auth-roles", ""), ("- { exact: x-auth-roles }", ""), doctor=["identity-headers"]),
+            Broken("doorward is not shown all headers", "spoofing", ('[{ safe_regex: { regex: ".*" } }]', "[{ exact: cookie }]"), doctor=["headers-shown", "aliases"]),
+            Broken("clients are believed", "claims", ("use_remote_address: true", "use_remote_address: false"), doctor=["forwarded-headers", "client-address"]),
             Broken("the path is changed after it was decided on", "paths", ("timeout: 0s }", 'timeout: 0s, prefix_rewrite: /foo/admin/ }')),
             Broken("failures let through", "outages", ("failure_mode_allow: false", "failure_mode_allow: true")),
-            Broken("the session cookie goes on", "credentials_stay", ("- { exact: cookie }", "")),
+            Broken("the session cookie goes on", "credentials_stay", ("- { exact: cookie }", ""), doctor=["credentials"]),
+            Broken("the sign-in is not routed", None, ("prefix: /rbac/", "prefix: /elsewhere/"), doctor=["login"]),
+            Broken("the question is routed", None, ("prefix: /rbac/ }", "safe_regex: { regex: \"/(rbac|auth)/?.*\" } }"), doctor=["inside-routes"]),
+            Broken("aliases are let through", None, ("headers_with_underscores_action: REJECT_REQUEST", "headers_with_underscores_action: ALLOW"), doctor=["aliases"]),
         ],
     ),
     "traefik": Setup(
@@ -137,10 +155,13 @@ SETUPS = {
             "/etc/ssl/private/example.key": "{dir}/site.key",
         },
         broken=[
-            Broken("a service does not ask", "refusals", ("middlewares: [doorward] ", "middlewares: [] ")),
-            Broken("an identity header is left out", "spoofing", ("- X-Auth-Roles", "")),
-            Broken("clients are believed", "claims", ("trustedIPs: []", "trustedIPs: [127.0.0.0/8]")),
-            Broken("the session cookie goes on", "credentials_stay", ("- Cookie", "")),
+            Broken("a service does not ask", "refusals", ("middlewares: [doorward] ", "middlewares: [] "), doctor=["asked", "identity-headers"]),
+            Broken("an identity header is left out", "spoofing", ("- X-Auth-Roles", ""), doctor=["identity-headers"]),
+            Broken("clients are believed", "claims", ("trustedIPs: []", "trustedIPs: [127.0.0.0/8]"), doctor=["forwarded-headers"]),
+            Broken("the session cookie goes on", "credentials_stay", ("- Cookie", ""), doctor=["credentials"]),
+            Broken("the sign-in is not routed", None, ("(Path(`/rbac`) || PathPrefix(`/rbac/`))", "PathPrefix(`/elsewhere/`)"), doctor=["login"]),
+            Broken("the question is routed", None, ("PathPrefix(`/rbac/`)", "PathPrefix(`/rbac/`) || PathPrefix(`/auth`)"), doctor=["inside-routes"]),
+            Broken("aliases are let through", None, ("aliasHeadersStrategy: reject", "aliasHeadersStrategy: keep"), doctor=["aliases"]),
         ],
     ),
 }

@@ -172,6 +172,7 @@ fn token(number: u64, name: Option<&str>) -> TokenRecord {
         created_at: Some(SystemClock.now().minus(Duration::from_secs(number))),
         expires_at: None,
         last_used_at: None,
+        replaced_at: None,
     }
 }
 

@@ -10,7 +10,7 @@ use doorward::store::activity::{Activity, ActivityFilter};
 use doorward::store::known::{Confirm, Known, KnownSession, KnownToken, Standing, TokenStanding};
 use doorward::store::page::{Page, Slice};
 use doorward::store::rate::{Limit, Taken};
-use doorward::store::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
+use doorward::store::token::{Rotated, TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use doorward::store::{
     Change, Once, Result, SessionId, SessionRecord, SignIn, Store, StoreError, UserOrder, UserRecord,
 };
@@ -137,6 +137,15 @@ impl Store for Faulty {
     async fn revoke_token(&self, digest: &TokenDigest) -> Result<bool> {
         self.real()?.revoke_token(digest).await
     }
+    async fn rotate_token(
+        &self,
+        old: &TokenDigest,
+        new: &TokenRecord,
+        old_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Rotated> {
+        self.real()?.rotate_token(old, new, old_until, now).await
+    }
     async fn redigest_token(&self, old: &TokenDigest, new: &TokenDigest) -> Result<bool> {
         self.real()?.redigest_token(old, new).await
     }
@@ -223,6 +232,7 @@ impl Scene {
             created_at: None,
             expires_at: ends.map(|ends| at(u64::from(ends))),
             last_used_at: None,
+            replaced_at: None,
         };
         self.store.real.put_token(&record).await.unwrap();
         digest

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
-use doorward::store::activity::{Activity, ActivityFilter};
+use doorward::store::activity::{Activity, ActivityFilter, Share};
 use doorward::store::page::Slice;
 use doorward::store::rate::{Limit, Taken};
 use doorward::store::{SessionRecord, SignIn, UserOrder};
@@ -124,15 +124,35 @@ pub(super) async fn activity_is_listed_newest_first_and_filtered(backend: &dyn B
 
 pub(super) async fn old_activity_is_forgotten(backend: &dyn Backend) {
     let store = backend.open().await;
-    let lines: Vec<Activity> = (0..50_020).map(line).collect();
+    let of = |event: &str, what: &str, n: u64| Activity { event: event.into(), what: what.into(), ..line(n) };
+    let (changes, people) = (u64::from(Share::Changes.kept()), u64::from(Share::People.kept()));
+    // Old changes and sign-ins, as many as are kept and a few more, and then a flood of refusals.
+    let mut lines = vec![of("admin", "role_granted", 0), of("policy", "policy_refused", 1)];
+    lines.extend((2..changes + 1).map(|n| of("admin", "role_granted", n)));
+    lines.extend((0..people + 1).map(|n| of("session", "sign_in", n)));
+    lines.extend((0..20_000).map(|n| of("decision", "forbidden", n)));
+    lines.extend((0..3).map(|n| of("session", "sign_in_refused", n)));
     for part in lines.chunks(5_000) {
         store.note(part).await.unwrap();
     }
     store.sweep(NOW).await.unwrap();
-    let page = store.activity(&ActivityFilter::default(), Slice { offset: 49_999, limit: 5 }).await.unwrap();
-    assert_eq!((page.items, page.total), (vec![line(20)], 50_000));
-    let filter = ActivityFilter { search: "\"n\":21,".into(), ..ActivityFilter::default() };
-    assert_eq!(store.activity(&filter, first(5)).await.unwrap().items, [line(21)]);
+    let all = Slice { offset: 49_997, limit: 5 };
+    let page = store.activity(&ActivityFilter::default(), all).await.unwrap();
+    let oldest: Vec<Activity> = lines[1..4].iter().rev().cloned().collect();
+    assert_eq!((page.items, page.total), (oldest, 50_000), "the oldest change alone is gone");
+    let count = |event: &str, what: &str| {
+        let (event, what) = (Some(event.to_owned()), (!what.is_empty()).then(|| what.to_owned()));
+        let (store, filter) = (Arc::clone(&store), ActivityFilter { event, what, ..Default::default() });
+        async move { store.activity(&filter, first(1)).await.unwrap().total }
+    };
+    assert_eq!(count("admin", "").await, changes - 1);
+    assert_eq!(count("policy", "").await, 1);
+    assert_eq!(count("session", "sign_in").await, people);
+    assert_eq!(count("session", "sign_in_refused").await, 3, "a refusal as every other");
+    assert_eq!(count("decision", "").await, u64::from(Share::Refusals.kept()) - 3);
+    let filter = ActivityFilter { search: "\"n\":19999,".into(), ..ActivityFilter::default() };
+    let found = store.activity(&filter, first(5)).await.unwrap().items;
+    assert_eq!(found, [of("decision", "forbidden", 19_999)]);
 }
 
 const LIMIT: Limit = Limit { max: 10, window: Duration::from_secs(60) };

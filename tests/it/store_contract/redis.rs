@@ -2,6 +2,7 @@
 //! away, or are not what they should be.
 
 mod cluster;
+mod many;
 mod sentinel;
 mod tls;
 
@@ -221,7 +222,7 @@ async fn tokens_of_other_programs_are_read_listed_and_revoked() {
         async move {
             let page = store
                 .tokens(
-                    &doorward::store::token::TokenFilter { search: text.into(), owner: None },
+                    &doorward::store::token::TokenFilter { search: text.into(), ..Default::default() },
                     TokenOrder::Newest,
                     first(9),
                     now,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward::store::page::{Page, Slice};
-use doorward::store::token::{TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
+use doorward::store::token::{Rotated, TokenDigest, TokenFilter, TokenOrder, TokenRecord, Used};
 use doorward::store::{Change, Store};
 
 use super::{Backend, NOW, at, first};
@@ -37,6 +37,7 @@ pub(super) fn plain(n: u8) -> TokenRecord {
         created_at: Some(at(u64::from(n))),
         expires_at: None,
         last_used_at: None,
+        replaced_at: None,
     }
 }
 
@@ -70,7 +71,7 @@ pub(super) async fn search(
     order: TokenOrder,
     slice: Slice,
 ) -> Page<TokenRecord> {
-    let filter = TokenFilter { search: search.into(), owner: owner.map(str::to_owned) };
+    let filter = TokenFilter { search: search.into(), owner: owner.map(str::to_owned), ends_before: None };
     store.tokens(&filter, order, slice, at(50)).await.unwrap()
 }
 
@@ -113,7 +114,7 @@ pub(super) async fn tokens_are_listed_counted_and_searched(backend: &dyn Backend
     let list = |owner: Option<&'static str>, order, offset, limit, now| {
         let store = Arc::clone(&store);
         async move {
-            let filter = TokenFilter { search: String::new(), owner: owner.map(str::to_owned) };
+            let filter = TokenFilter { owner: owner.map(str::to_owned), ..TokenFilter::default() };
             let page = store.tokens(&filter, order, Slice { offset, limit }, now).await.unwrap();
             (digests(&page), page.total)
         }
@@ -153,6 +154,99 @@ pub(super) async fn tokens_are_listed_counted_and_searched(backend: &dyn Backend
     assert_eq!(found("a_a", None).await, [0_u8; 0]);
     let page = search(&*store, "o", None, Name, Slice { offset: 1, limit: 2 }).await;
     assert!(page.items.len() == 2 && page.total > 3, "{page:?}");
+}
+
+pub(super) async fn tokens_are_listed_by_when_they_end(backend: &dyn Backend) {
+    let store = backend.open().await;
+    for (n, end) in [(1, None), (2, Some(30)), (3, Some(10)), (4, None), (5, Some(20)), (6, Some(20))] {
+        let owner = (n > 2).then(|| "ada".to_owned());
+        let expires_at = end.map(|secs| at(LATE + secs));
+        store.put_token(&TokenRecord { expires_at, owner, ..plain(n) }).await.unwrap();
+    }
+    let list =
+        |search: &'static str, owner: Option<&'static str>, before: Option<u64>, offset, limit, now| {
+            let store = Arc::clone(&store);
+            async move {
+                let ends_before = before.map(|secs| at(LATE + secs));
+                let owner = owner.map(str::to_owned);
+                let filter = TokenFilter { search: search.into(), owner, ends_before };
+                let slice = Slice { offset, limit };
+                let page = store.tokens(&filter, TokenOrder::Ends, slice, at(LATE + now)).await.unwrap();
+                (digests(&page), page.total)
+            }
+        };
+    assert_eq!(list("", None, None, 0, 9, 0).await, (vec![3, 5, 6, 2, 1, 4], 6));
+    assert_eq!(list("", None, None, 1, 2, 0).await, (vec![5, 6], 6));
+    assert_eq!(list("", None, None, 0, 3, 10).await, (vec![5, 6, 2], 5), "one has ended");
+    assert_eq!(list("", None, None, 2, 3, 20).await, (vec![4], 3), "three have");
+    assert_eq!(list("token", None, None, 0, 2, 10).await, (vec![5, 6], 5));
+    assert_eq!(list("", Some("ada"), None, 0, 9, 10).await, (vec![5, 6, 4], 3));
+    // Those that end soon, and only those.
+    assert_eq!(list("", None, Some(30), 0, 9, 0).await, (vec![3, 5, 6], 3), "the limit itself is too late");
+    assert_eq!(list("", None, Some(31), 1, 2, 10).await, (vec![6, 2], 3));
+    assert_eq!(list("", None, Some(30), 0, 0, 0).await, (vec![], 3));
+    assert_eq!(list("", None, Some(30), u64::MAX, 5, 0).await, (vec![], 3));
+    assert_eq!(list("", None, Some(5), 0, 9, 6).await, (vec![], 0));
+    assert_eq!(list("TOKEN 5", None, Some(30), 0, 9, 0).await, (vec![5], 1));
+    assert_eq!(list("", Some("ada"), Some(30), 1, 9, 0).await, (vec![5, 6], 3));
+    let filter = TokenFilter { ends_before: Some(at(LATE + 30)), ..TokenFilter::default() };
+    let newest = store.tokens(&filter, TokenOrder::Newest, first(2), at(LATE)).await.unwrap();
+    assert_eq!((digests(&newest), newest.total), (vec![6, 5], 3), "in any order");
+
+    // They move as their end does.
+    store.put_token(&TokenRecord { expires_at: Some(at(LATE + 5)), ..plain(1) }).await.unwrap();
+    store.put_token(&plain(3)).await.unwrap();
+    store.revoke_token(&digest(5)).await.unwrap();
+    assert_eq!(list("", None, None, 0, 9, 0).await, (vec![1, 6, 2, 3, 4], 5));
+    assert_eq!(list("", None, Some(30), 0, 9, 0).await, (vec![1, 6], 2));
+}
+
+pub(super) async fn a_token_is_replaced_once_however_many_ask(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let by = |secs| Some(at(LATE + secs));
+    let new = |n: u8| TokenRecord { id: whole(1).id, ..plain(n) };
+    store.put_token(&TokenRecord { last_used_at: None, ..whole(1) }).await.unwrap();
+    // Each over a connection of its own: what happens between reading and writing would show.
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 10..18 {
+        let other = backend.open().await;
+        asking.spawn(
+            async move { (n, other.rotate_token(&digest(1), &new(n), by(100), at(5)).await.unwrap()) },
+        );
+    }
+    let told = asking.join_all().await;
+    let done: Vec<u8> = told.iter().filter(|(_, told)| *told == Rotated::Done).map(|(n, _)| *n).collect();
+    assert_eq!(done.len(), 1, "{told:?}");
+    assert!(told.iter().filter(|(_, told)| *told == Rotated::Before).count() == told.len() - 1, "{told:?}");
+    for (n, told) in told {
+        let there = store.token(&digest(n), at(6)).await.unwrap();
+        assert_eq!(there, (told == Rotated::Done).then(|| new(n)), "{n}: {told:?}");
+    }
+    // It goes on to its own end, as that is sooner, and nothing else about it changed.
+    let old = TokenRecord { replaced_at: Some(at(5)), last_used_at: None, ..whole(1) };
+    assert_eq!(store.token(&digest(1), at(6)).await.unwrap(), Some(old));
+    let listed = search(&*store, "", None, TokenOrder::Newest, first(9)).await;
+    assert_eq!((digests(&listed), listed.total), (vec![done[0], 1], 2));
+    assert_eq!(store.rotate_token(&digest(1), &new(20), None, at(7)).await.unwrap(), Rotated::Before);
+
+    // The next one likewise, with an end, and the one after that at once.
+    let rotate = |from, to, until| {
+        let store = Arc::clone(&store);
+        async move { store.rotate_token(&digest(from), &new(to), until, at(8)).await.unwrap() }
+    };
+    assert_eq!(rotate(done[0], 21, by(100)).await, Rotated::Done);
+    let old = store.token(&digest(done[0]), at(9)).await.unwrap().unwrap();
+    assert_eq!((old.expires_at, old.replaced_at), (by(100), Some(at(8))));
+    assert_eq!(rotate(21, 22, None).await, Rotated::Done);
+    assert_eq!(store.token(&digest(21), at(9)).await.unwrap(), None);
+    assert_eq!(rotate(21, 23, None).await, Rotated::Absent);
+    assert_eq!(store.token(&digest(23), at(9)).await.unwrap(), None);
+    let listed = search(&*store, "", None, TokenOrder::Ends, first(9)).await;
+    assert_eq!(digests(&listed), [1, done[0], 22]);
+
+    // A new pepper forgets nothing of it.
+    assert!(store.redigest_token(&digest(done[0]), &digest(30)).await.unwrap());
+    assert_eq!(store.token(&digest(30), at(9)).await.unwrap().unwrap().replaced_at, Some(at(8)));
 }
 
 pub(super) async fn a_token_gets_another_digest_and_keeps_the_rest(backend: &dyn Backend) {

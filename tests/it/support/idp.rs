@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 /// A running stand-in provider; ends with its last owner.
 pub(crate) struct Idp {
     child: Child,
-    /// Its issuer, `http://127.0.0.1:PORT`.
+    /// Its issuer: `origin`, and what it was told to add.
     pub(crate) issuer: String,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) origin: String,
 }
 
 impl Drop for Idp {
@@ -29,10 +31,20 @@ impl Idp {
 
     /// One of its own, on this port of the loopback.
     pub(crate) fn start_on(port: u16) -> Self {
+        Self::start_with(port, "")
+    }
+
+    /// One of its own, whose issuer has this path; `/` for a slash at the end.
+    pub(crate) fn with_path(path: &str) -> Self {
+        Self::start_with(0, path)
+    }
+
+    fn start_with(port: u16, path: &str) -> Self {
         let program = beside("idp");
         let mut child = Command::new(&program)
             .args(["--until-stdin-closes", "--listen", &format!("127.0.0.1:{port}")])
             .args(["--client-id", "doorward", "--client-secret", "client-secret-canary"])
+            .arg(format!("--issuer-path={path}"))
             .args(["--redirect-uri", "https://auth.example.test/", "--redirect-uri", "http://localhost/"])
             // Held open by this process alone: a provider never outlives its tests, however they end.
             .stdin(Stdio::piped())
@@ -45,7 +57,8 @@ impl Idp {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").expect("it says where it listens");
-        Self { issuer: format!("http://{address}"), child }
+        let origin = format!("http://{address}");
+        Self { issuer: format!("{origin}{path}"), origin, child }
     }
 
     /// One for all tests that only sign people in. Never told to misbehave.
@@ -63,6 +76,12 @@ impl Idp {
     /// Back to good behaviour, counters to zero.
     pub(crate) async fn reset(&self) {
         assert!(client().delete(self.at("/control")).send().await.unwrap().status().is_success());
+    }
+
+    /// Sets how it behaves from now on, and that alone; counters to zero.
+    pub(crate) async fn behave(&self, settings: &Value) {
+        let answer = client().put(self.at("/control")).json(settings).send().await.unwrap();
+        assert_eq!(answer.status(), 204, "{settings}: {}", answer.text().await.unwrap());
     }
 
     /// What it has seen so far: `hits`, `last`, `sessions` and more.
@@ -88,7 +107,7 @@ impl Idp {
 
     /// An address of it.
     pub(crate) fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer)
+        format!("{}{path}", self.origin)
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Redis {
     folder: TempDir,
     /// Its port on loopback.
     pub(crate) port: u16,
+    /// Its arguments or its configuration say on which ports it listens.
+    says_port: bool,
     args: Vec<String>,
     sentinel: bool,
     shell: Option<Child>,
@@ -52,11 +54,13 @@ impl Redis {
                 arg.replace("PORT", &port.to_string()).replace("DIR", &folder.path().display().to_string())
             };
             let mut args: Vec<String> = args.iter().map(fill).collect();
+            let says_port =
+                args.iter().any(|arg| arg == "--port" || arg.lines().any(|line| line == "port 0"));
             if sentinel {
                 std::fs::write(folder.path().join("sentinel.conf"), &args[0]).unwrap();
                 args.clear();
             }
-            let mut server = Self { folder, port, args, sentinel, shell: None };
+            let mut server = Self { folder, port, says_port, args, sentinel, shell: None };
             // Somebody else may have taken the port meanwhile.
             if server.run() {
                 return server;
@@ -79,7 +83,7 @@ impl Redis {
         command
             .args(["--bind", "127.0.0.1", "--dir", &self.folder.path().display().to_string()])
             .args(["--unixsocket", &self.socket().display().to_string()]);
-        if !self.args.iter().any(|arg| arg == "--port") {
+        if !self.says_port {
             command.args(["--port", &self.port.to_string()]);
         }
         if !self.sentinel && !self.args.iter().any(|arg| arg == "--appendonly") {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Call, refused};
 use crate::admin::view::TokenView;
 use crate::admin::{self, NewSecret};
+use crate::clock::Timestamp;
 use crate::http::visit::Visit;
 use crate::identity::api_token::Asked;
 use crate::store::token::{TokenFilter, TokenOrder};
@@ -74,12 +75,17 @@ impl From<NewSecret> for MadeToken {
 
 /// `GET /tokens`.
 pub(super) async fn list(call: &Call<'_>) -> Answer {
-    let query = call.query(&["search", "owner", "sort"])?;
+    let query = call.query(&["search", "owner", "sort", "ends_before"])?;
+    let ends_before = query.get("ends_before").map(|text| {
+        Timestamp::parse_rfc3339(text)
+            .ok_or_else(|| call.wrong("ends_before", "is no time like 2027-01-31T12:00:00Z"))
+    });
     let filter = TokenFilter {
         search: query.get("search").unwrap_or_default().to_owned(),
         owner: query.get("owner").map(str::to_owned),
+        ends_before: ends_before.transpose()?,
     };
-    let orders = [("newest", TokenOrder::Newest), ("name", TokenOrder::Name)];
+    let orders = [("newest", TokenOrder::Newest), ("name", TokenOrder::Name), ("ends", TokenOrder::Ends)];
     let order = call.one_of(&query, "sort", &orders)?;
     call.told(call.seat.admin.tokens(&filter, order, call.part(&query)?).await)
 }

@@ -72,13 +72,18 @@ pub(super) fn row(site: &Site<'_>, event: &ActivityView) -> Value {
         }
         (why, None) => why,
     };
-    let user_id = text("user_id").filter(|id| !id.starts_with("token/"));
-    let who = text("user").or(text("actor")).or(event.who.as_deref()).or(user_id);
+    let id = text("user_id").or(text("actor")).or(event.who.as_deref());
+    let who = text("user").or(text("actor_name")).or(id);
+    // Whose page there is: an administrator by session is a user too.
+    let acts_as_user = text("auth_method") == Some("session");
+    let user_id = text("user_id").or(text("actor").filter(|_| acts_as_user));
+    let user_id = user_id.filter(|id| !id.starts_with("token/"));
     context! {
         at => site.ago(event.at),
         what => clip(&what, 160),
         why => why.map(|why| clip(&why, 240)),
         who => who.map(|who| clip(who, LONGEST)),
+        who_id => id.filter(|id| Some(*id) != who).map(|id| clip(id, LONGEST)),
         who_href => user_id.map(|id| site.user_address(id)),
         from => text("client").map(|client| clip(client, 48)),
         outcome,

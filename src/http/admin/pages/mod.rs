@@ -308,11 +308,12 @@ impl<'a> Site<'a> {
             note => self.asked("done").and_then(done),
             reference => self.visit.id.as_str(),
         };
+        let html = self.visit.state.pages.render_admin(template, values);
         self.visit
-            .respond(status)
+            .respond(Pages::status_of(&html, status))
             .insert_header((header::CONTENT_SECURITY_POLICY, Pages::ADMIN_CSP))
             .content_type("text/html; charset=utf-8")
-            .body(self.visit.state.pages.render_admin(template, values))
+            .body(html)
     }
 
     /// Asks before something is done that cannot be taken back.

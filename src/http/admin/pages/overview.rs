@@ -5,9 +5,9 @@ use minijinja::{Value, context};
 use super::list::grouped;
 use super::policy::texts;
 use super::spark::{REFUSED, spark};
-use super::tokens::{SOON, ends_soon, title};
+use super::tokens::{SOON, SOON_DAYS, title};
 use super::{Answer, LONGEST, Site, clip};
-use crate::admin::{LONGEST_LIST, Part};
+use crate::admin::Part;
 use crate::identity::provider::Health;
 use crate::policy::live::Texts;
 use crate::store::activity::ActivityFilter;
@@ -173,32 +173,25 @@ async fn attention(site: &Site<'_>, texts: &Texts) -> Vec<Value> {
     things
 }
 
-/// Tokens that end soon and were used lately: somebody will miss them. The newest few hundred are looked at.
+/// Tokens that end soon: somebody may miss them.
 async fn ending_tokens(site: &Site<'_>) -> Option<Value> {
-    let all = Part { offset: 0, limit: LONGEST_LIST };
-    let found = site.admin.tokens(&TokenFilter::default(), TokenOrder::Newest, all).await.ok()?;
-    let mut ending: Vec<_> = found.items.iter().filter(|token| ends_soon(token, site.visit.now)).collect();
-    ending.sort_by_key(|token| token.expires_at);
-    let days = SOON.as_secs() / 86_400;
-    let text = match ending.len() {
+    let soon = TokenFilter { ends_before: Some(site.visit.now.plus(SOON)), ..TokenFilter::default() };
+    let first = Part { offset: 0, limit: u32::try_from(NAMED).unwrap_or(u32::MAX) };
+    let found = site.admin.tokens(&soon, TokenOrder::Ends, first).await.ok()?;
+    let text = match found.total {
         0 => return None,
-        1 => format!("A token ends within {days} days."),
-        many => format!("{many} tokens end within {days} days."),
+        1 => format!("A token ends within {SOON_DAYS} days."),
+        many => format!("{} tokens end within {SOON_DAYS} days.", grouped(many)),
     };
-    let mut more: Vec<Value> = ending
-        .iter()
-        .take(NAMED)
-        .map(|token| {
-            let end = token.expires_at.map(|end| super::until(site.visit.now, end));
-            line(
-                title(token),
-                Some(format!("/tokens/{}", token.digest)),
-                end.map(|end| format!("ends {end}")),
-            )
-        })
-        .collect();
-    if ending.len() > NAMED {
-        more.push(line(format!("and {} more", ending.len() - NAMED), None, None));
+    let named = found.items.iter().map(|token| {
+        let end = token.expires_at.map(|end| format!("ends {}", super::until(site.visit.now, end)));
+        let note = end.map(|end| if token.replaced_at.is_some() { format!("replaced, {end}") } else { end });
+        line(title(token), Some(format!("/tokens/{}", token.digest)), note)
+    });
+    let mut more: Vec<Value> = named.collect();
+    if found.total > NAMED as u64 {
+        let all = Some("/tokens?soon=1&sort=ends".to_owned());
+        more.push(line(format!("and {} more", grouped(found.total - NAMED as u64)), all, None));
     }
     Some(thing("warn", text, more))
 }

@@ -12,16 +12,25 @@ use crate::clock::Timestamp;
 use crate::store::token::{TokenFilter, TokenOrder};
 
 /// A token that ends sooner than this wants attention.
-pub(super) const SOON: std::time::Duration = std::time::Duration::from_secs(14 * 86_400);
+pub(super) const SOON: std::time::Duration = std::time::Duration::from_secs(SOON_DAYS * 86_400);
+pub(super) const SOON_DAYS: u64 = 14;
 /// How long the old token may go on after a rotation: time to put the new one in its place.
 const KEEP: u32 = 3600;
 const BACK: (&str, &str) = ("/tokens", "All tokens");
 
 /// `GET /tokens`.
 pub(super) async fn list(site: &Site<'_>) -> Answer {
-    let list = List::asked(site, "/tokens", &["newest", "name"], &["owner"]);
-    let order = if list.sort() == Some("name") { TokenOrder::Name } else { TokenOrder::Newest };
-    let filter = TokenFilter { search: list.q.clone(), owner: list.filter("owner").map(str::to_owned) };
+    let list = List::asked(site, "/tokens", &["newest", "name", "ends"], &["owner", "soon"]);
+    let order = match list.sort() {
+        Some("name") => TokenOrder::Name,
+        Some("ends") => TokenOrder::Ends,
+        _ => TokenOrder::Newest,
+    };
+    let filter = TokenFilter {
+        search: list.q.clone(),
+        owner: list.filter("owner").map(str::to_owned),
+        ends_before: list.filter("soon").map(|_| site.visit.now.plus(SOON)),
+    };
     let found = site.admin.tokens(&filter, order, list.part()).await;
     let found = found.map_err(|refusal| refused(site, refusal))?;
     if let Some(last) = list.beyond(found.total) {
@@ -30,7 +39,12 @@ pub(super) async fn list(site: &Site<'_>) -> Answer {
     let page = context! {
         tokens => found.items.iter().map(|token| row(site, token)).collect::<Vec<_>>(),
         owner => filter.owner.map(|owner| clip(&owner, LONGEST)),
-        list => list.value(found.total, &[], &[("name", "ascending"), ("newest", "descending")]),
+        soon => filter.ends_before.map(|_| SOON_DAYS),
+        list => list.value(
+            found.total,
+            &[],
+            &[("name", "ascending"), ("newest", "descending"), ("ends", "ascending")],
+        ),
     };
     Ok(site.show("tokens", "admin-tokens.html", page))
 }
@@ -153,7 +167,7 @@ fn limit(site: &Site<'_>, token: &TokenView) -> String {
 }
 
 /// Whether it ends soon.
-pub(super) fn ends_soon(token: &TokenView, now: Timestamp) -> bool {
+fn ends_soon(token: &TokenView, now: Timestamp) -> bool {
     token.expires_at.is_some_and(|end| end < now.plus(SOON))
 }
 
@@ -172,7 +186,8 @@ pub(super) fn row(site: &Site<'_>, token: &TokenView) -> Value {
         comment => token.comment.as_ref().map(|comment| clip(comment, 40)),
         hosts, more_hosts, roles, more_roles,
         ends => token.expires_at.map(|end| site.until(end)),
-        soon => ends_soon(token, site.visit.now),
+        soon => token.replaced_at.is_none() && ends_soon(token, site.visit.now),
+        replaced => token.replaced_at.map(|at| site.ago(at)),
         used => token.last_used_at.map(|used| site.ago(used)),
         made => token.created_at.map(|made| site.ago(made)),
         limit => limit(site, token),

@@ -61,12 +61,14 @@ async fn the_recorded_sign_in_passes_and_its_access_token_is_no_id_token() {
         state: String::new(),
         nonce: authorization["authorization_request"]["nonce"].as_str().unwrap().into(),
         verifier: String::new(),
+        proof_since: None,
     };
     let check = async |raw: &str, access: &str, now| {
         let token = Compact::read(raw).unwrap();
         let Lookup::Found(key) = keys.find(token.kid(), &token.alg, ISSUED).await else { panic!("no key") };
         let expected = Expected {
             pending: &pending,
+            issuer: &oidc.issuer_url,
             access_token: &AccessToken::new(access.into()),
             code: "unused",
             now,

@@ -138,3 +138,37 @@ async fn the_way_to_the_providers_logout_names_the_session_and_the_way_back() {
     realm.publish(&metadata);
     assert_eq!(build(realm.config()).logout_url(None, &back, NOW).await, None);
 }
+
+#[actix_web::test]
+async fn a_tenants_notice_is_about_that_tenants_people() {
+    let realm = Realm::new();
+    let origin = realm.site.origin();
+    let mut metadata = realm.metadata.clone();
+    metadata["issuer"] = json!(format!("{origin}/{}/v2.0", config::TENANT));
+    realm.site.set("/organizations/v2.0/.well-known/openid-configuration", Page::Json(metadata));
+    let mut config = realm.config();
+    config.issuer = format!("{origin}/organizations/v2.0");
+    config.tenants = Some(config::Tenants {
+        claim: "tid".into(),
+        allowed: vec!["ours".into(), "partner".into()],
+        issuers: Some(format!("{origin}/{}/v2.0", config::TENANT)),
+    });
+    let providers =
+        Providers::new(&[config], |_, _| Url::parse("https://auth.example.com/").unwrap()).unwrap();
+    let of = |tenant: &str| {
+        let mut claims = claims(&realm);
+        claims["iss"] = json!(format!("{origin}/{tenant}/v2.0"));
+        realm.sign(&header(), &claims)
+    };
+    for tenant in ["ours", "partner"] {
+        let token = of(tenant);
+        let provider = providers.of_logout_token(&token).expect("it is this provider's");
+        let notice = provider.verify_logout_token(&token, NOW).await.unwrap();
+        assert_eq!(notice.subject, Some(format!("{tenant}/alice-1")));
+    }
+    for other in ["stranger", "organizations", config::TENANT] {
+        assert!(providers.of_logout_token(&of(other)).is_none(), "{other}");
+        let outcome = providers.first().unwrap().verify_logout_token(&of(other), NOW).await;
+        assert_eq!(outcome.err(), Some(ProviderError::InvalidLogoutToken("it is of another issuer".into())));
+    }
+}

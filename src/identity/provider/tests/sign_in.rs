@@ -16,7 +16,7 @@ fn form(body: &str) -> HashMap<String, String> {
 async fn the_authorization_address_has_what_the_flow_needs_and_no_secret() {
     let realm = Realm::new();
     let provider = build(realm.config());
-    let (one, two) = (provider.start(NOW).await.unwrap(), provider.start(NOW).await.unwrap());
+    let (one, two) = (provider.start(false, NOW).await.unwrap(), provider.start(false, NOW).await.unwrap());
     let (q, r) = (query(&one.url), query(&two.url));
     assert!(one.url.as_str().starts_with(&format!("{}/authorize?", realm.site.origin())));
     for (name, value) in [
@@ -104,7 +104,7 @@ async fn an_answer_by_another_issuer_costs_no_token_request() {
     metadata["authorization_response_iss_parameter_supported"] = json!(true);
     realm.publish(&metadata);
     let provider = build(realm.config());
-    let started = provider.start(NOW).await.unwrap();
+    let started = provider.start(false, NOW).await.unwrap();
     let slash = format!("{}/", realm.site.origin());
     for iss in [None, Some("https://evil.example"), Some(slash.as_str()), Some("")] {
         let outcome = provider.finish(&CallbackAnswer { code: "c", iss }, &started.pending, NOW).await;
@@ -120,7 +120,7 @@ async fn an_answer_by_another_issuer_costs_no_token_request() {
 async fn refusals_of_the_token_endpoint_are_told_apart_without_their_texts() {
     let realm = Realm::new();
     let provider = build(realm.config());
-    let started = provider.start(NOW).await.unwrap();
+    let started = provider.start(false, NOW).await.unwrap();
     let answer = CallbackAnswer { code: "s3cret-code", iss: None };
     let error = |status: u16, body: &str| (status, body.to_owned());
     type Expected = fn(&ProviderError) -> bool;
@@ -223,7 +223,7 @@ async fn google_shows_the_chooser_and_lets_in_by_hd_alone() {
         config.allowed_domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
         build(config)
     };
-    let start = async |domains: &[&str]| query(&google(domains).start(NOW).await.unwrap().url);
+    let start = async |domains: &[&str]| query(&google(domains).start(false, NOW).await.unwrap().url);
     let open = start(&[]).await;
     assert_eq!((open["prompt"].as_str(), open.get("hd")), ("select_account", None));
     assert_eq!(start(&["Example.com"]).await["hd"], "example.com");
@@ -261,7 +261,7 @@ fn github(site: &Site, domains: &[&str]) -> Provider {
 async fn github_signs_in_by_number_and_primary_verified_email() {
     let site = Site::start();
     let provider = github(&site, &[]);
-    let started = provider.start(NOW).await.unwrap();
+    let started = provider.start(false, NOW).await.unwrap();
     let q = query(&started.url);
     assert!(started.url.as_str().starts_with(&format!("{}/login/oauth/authorize?", site.origin())));
     assert_eq!((q["scope"].as_str(), q["code_challenge_method"].as_str()), ("read:user user:email", "S256"));
@@ -311,10 +311,10 @@ async fn a_provider_that_is_down_at_start_is_found_later() {
     assert_eq!(provider.health(), Health::NotYetAsked);
     provider.warm(NOW).await;
     assert!(matches!(provider.health(), Health::Failing { .. }));
-    assert!(matches!(provider.start(NOW).await, Err(ProviderError::Unavailable(_))));
+    assert!(matches!(provider.start(false, NOW).await, Err(ProviderError::Unavailable(_))));
     realm.publish(&realm.metadata);
     let later = NOW.plus(Duration::from_secs(1));
-    assert!(provider.start(later).await.is_ok());
+    assert!(provider.start(false, later).await.is_ok());
     provider.warm(later).await;
     assert_eq!((provider.health(), realm.site.hits("/jwks")), (Health::Ready, 1));
 }

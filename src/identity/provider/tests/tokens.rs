@@ -131,7 +131,7 @@ async fn a_signature_by_anybody_else_is_refused() {
     with_key["jwk"] = stranger.public.clone();
     let hs256 = json!({"alg": "HS256", "kid": "k1"});
     let unsigned = json!({"alg": "none"});
-    let started = provider.start(NOW).await.unwrap();
+    let started = provider.start(false, NOW).await.unwrap();
     let claims = realm.claims(&started.pending.nonce);
     let good = realm.sign(&realm.header(), &claims);
     let (signed, signature) = good.rsplit_once('.').unwrap();
@@ -200,7 +200,7 @@ async fn a_rotated_key_is_fetched_and_keys_that_cannot_be_had_are_another_outcom
     realm.key = pair("k3");
     realm.site.set("/jwks", Page::Json(json!({"keys": [realm.key.public]})));
     let later = NOW.plus(Duration::from_secs(2));
-    let started = provider.start(later).await.unwrap();
+    let started = provider.start(false, later).await.unwrap();
     let mut header = realm.header();
     header["kid"] = json!("k3");
     realm.answer(&realm.sign(&header, &realm.claims(&started.pending.nonce)));

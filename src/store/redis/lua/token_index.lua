@@ -20,9 +20,5 @@ redis.call('HSET', ns .. 'tokens:text', digest, ARGV[6])
 redis.call('ZADD', ns .. 'tokens:new', ARGV[4], digest)
 redis.call('ZADD', ns .. 'tokens:name', 0, member(new.name, digest))
 if new.owner then redis.call('SADD', ns .. 'tokens:of:' .. new.owner, digest) end
-if ARGV[5] == '' then
-    redis.call('ZREM', ns .. 'tokens:end', digest)
-else
-    redis.call('ZADD', ns .. 'tokens:end', ARGV[5], digest)
-end
+redis.call('ZADD', ns .. 'tokens:end', ARGV[5] == '' and '+inf' or ARGV[5], digest)
 return 1

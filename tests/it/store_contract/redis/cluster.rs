@@ -1,4 +1,4 @@
-//! Three masters with a replica each: the whole suite, and one of them dies.
+//! Three masters with a replica each: the whole suite, and one of them dies. Three over TLS.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use doorward::store::token::{TokenDigest, TokenOrder, TokenRecord};
 use doorward::store::{Change, Store, StoreError};
 
+use super::tls::{self, certificates, refs, tls_alone};
 use super::{next, open};
 use crate::store_contract::tokens::{plain, search};
 use crate::store_contract::{Backend, at, every_rule, first, sid, user_with};
@@ -17,8 +18,9 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn start() -> Self {
-        let args = [
+    /// Three masters, each with so many replicas, and these arguments; `hand` are those of `redis-cli`.
+    async fn start(replicas: usize, more: &[&str], hand: &[&str]) -> Self {
+        let mut args = vec![
             "--cluster-enabled",
             "yes",
             "--cluster-node-timeout",
@@ -30,10 +32,12 @@ impl Cluster {
             "--repl-ping-replica-period",
             "1",
         ];
-        let nodes: Vec<Redis> = (0..6).map(|_| Redis::with(&args)).collect();
+        args.extend(more);
+        let nodes: Vec<Redis> = (0..3 + 3 * replicas).map(|_| Redis::with(&args)).collect();
         let mut make = Command::new("redis-cli");
-        make.args(["--cluster", "create"]).args(nodes.iter().map(Redis::address));
-        let made = make.args(["--cluster-replicas", "1", "--cluster-yes"]).output().expect("redis-cli");
+        make.args(hand).args(["--cluster", "create"]).args(nodes.iter().map(Redis::address));
+        make.args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
+        let made = make.output().expect("redis-cli");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
         let cluster = Self { nodes };
         let begun = Instant::now();
@@ -48,7 +52,8 @@ impl Cluster {
         let info: String = node.by_hand(&["CLUSTER", "INFO"]);
         let replication: String = node.by_hand(&["INFO", "replication"]);
         let linked = replication.contains("role:master") || replication.contains("master_link_status:up");
-        info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:6") && linked
+        let all = format!("cluster_known_nodes:{}", self.nodes.len());
+        info.contains("cluster_state:ok") && info.contains(&all) && linked
     }
 
     fn masters(&self) -> impl Iterator<Item = &Redis> {
@@ -113,7 +118,7 @@ async fn in_time<T>(call: impl Future<Output = doorward::store::Result<T>>) -> O
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_holds_to_the_rules_and_outlives_a_node() {
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::start(1, &[], &[]).await;
     every_rule(&cluster, || cluster.flush()).await;
     cluster.flush();
 
@@ -168,4 +173,34 @@ async fn a_cluster_holds_to_the_rules_and_outlives_a_node() {
     store.revoke_token(&foreign).await.unwrap();
     let told = [next(&mut changes).await, next(&mut changes).await];
     assert!(told.contains(&Change::Session(sid(1))) && told.contains(&Change::Token(foreign)), "{told:?}");
+}
+
+/// Nodes that speak TLS alone, to each other as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_reached_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = certificates(folder.path());
+    let mut args = tls_alone(folder.path());
+    args.extend(["--tls-cluster".to_owned(), "yes".to_owned()]);
+    let cluster = Cluster::start(0, &refs(&args), &["--tls", "--cacert", &ca.display().to_string()]).await;
+    let url = cluster.url().replacen("redis", "rediss", 1);
+    assert!(tls::open(&url, None, true).await.is_err(), "nobody vouches for these certificates");
+    let (store, other) =
+        (tls::open(&url, Some(&ca), true).await.unwrap(), tls::open(&url, Some(&ca), true).await.unwrap());
+    let mut changes = other.changes();
+    while changes.try_recv().is_ok() {}
+    user_with(&*store, "ada", &[1, 2]).await;
+    // So many are on every node.
+    for n in 0..30 {
+        store.put_token(&token(n)).await.unwrap();
+    }
+    let page = search(&*other, "", None, TokenOrder::Newest, first(50)).await;
+    assert_eq!((page.items.len(), page.total), (30, 30));
+    store.end_session(&sid(2)).await.unwrap();
+    store.revoke_token(&token(7).digest).await.unwrap();
+    let mut told = Vec::new();
+    while !(told.contains(&Change::Session(sid(2))) && told.contains(&Change::Token(token(7).digest))) {
+        told.push(next(&mut changes).await);
+    }
+    assert_eq!(other.token(&token(7).digest, at(1)).await.unwrap(), None);
 }

@@ -1,4 +1,4 @@
-//! TLS and who is let in.
+//! TLS (to one server, by sentinels, to a cluster) and who is let in.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::store_contract::{NOW, user_with};
 use crate::support::redis::Redis;
 
 /// An authority and a server's certificate for `127.0.0.1`, made by openssl.
-fn certificates(folder: &Path) -> PathBuf {
+pub(super) fn certificates(folder: &Path) -> PathBuf {
     let make = |words: &str| {
         let done =
             Command::new("openssl").args(words.split(' ')).current_dir(folder).output().expect("openssl");
@@ -21,14 +21,27 @@ fn certificates(folder: &Path) -> PathBuf {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     make(&format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=authority"));
     make(&format!("req {key} -keyout server.key -out server.csr -subj /CN=redis"));
-    std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n").unwrap();
+    std::fs::write(
+        folder.join("ext"),
+        "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n",
+    )
+    .unwrap();
     make(
         "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile ext",
     );
     folder.join("ca.crt")
 }
 
-async fn open(url: &str, ca: Option<&Path>, verify: bool) -> store::Result<Arc<dyn Store>> {
+/// A server that speaks TLS alone, with these certificates, to other servers as well.
+pub(super) fn tls_alone(folder: &Path) -> Vec<String> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (cert, key, ca) = (file("server.crt"), file("server.key"), file("ca.crt"));
+    let args = ["--port", "0", "--tls-port", "PORT", "--tls-auth-clients", "no", "--tls-replication", "yes"];
+    let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+    args.into_iter().chain(files).map(str::to_owned).collect()
+}
+
+pub(super) async fn open(url: &str, ca: Option<&Path>, verify: bool) -> store::Result<Arc<dyn Store>> {
     let _ = crate::support::idp::client(); // installs the process's cryptography
     let mut url = RedisUrl::parse(url).unwrap();
     if let Some(tls) = &mut url.tls {
@@ -36,6 +49,10 @@ async fn open(url: &str, ca: Option<&Path>, verify: bool) -> store::Result<Arc<d
         tls.verify = verify;
     }
     store::open(&StoreUrl::Redis(Box::new(url)), Path::new("/nowhere"), &keys(&[7])).await
+}
+
+pub(super) fn refs(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
 }
 
 fn refusal(opened: store::Result<Arc<dyn Store>>) -> String {
@@ -60,21 +77,7 @@ async fn tls_and_a_user_of_its_own_are_enough_and_wrong_ones_are_refused() {
     let ca = certificates(folder.path());
     let other = tempfile::tempdir().unwrap();
     let other_ca = certificates(other.path());
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let redis = Redis::with(&[
-        "--port",
-        "0",
-        "--tls-port",
-        "PORT",
-        "--tls-auth-clients",
-        "no",
-        "--tls-cert-file",
-        &file("server.crt"),
-        "--tls-key-file",
-        &file("server.key"),
-        "--tls-ca-cert-file",
-        &file("ca.crt"),
-    ]);
+    let redis = Redis::with(&refs(&tls_alone(folder.path())));
     let rules = documented_rules();
     let mut words = vec!["ACL", "SETUSER", "doorward"];
     words.extend(rules.iter().map(String::as_str));
