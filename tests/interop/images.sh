@@ -103,3 +103,66 @@ stand_in_traefik() {
     || give_up "stand-in for traefik:v3.7"
   rm -rf "$context"
 }
+
+stand_in_redis() {
+  stand_in_debian
+  step "stand-in for redis:7-alpine"
+  # As the real one: a user of that name, who owns /data.
+  printf '%s\n' 'FROM debian:bookworm-slim' \
+    'RUN apt-get update && apt-get install -y --no-install-recommends redis-server && rm -rf /var/lib/apt/lists/* && install -d -o redis -g redis /data' \
+    'VOLUME /data' 'WORKDIR /data' 'CMD ["redis-server"]' \
+    | DOCKER_BUILDKIT=0 quietly "$CACHE/redis-image.log" docker build -q -t redis:7-alpine - \
+    || give_up "stand-in for redis:7-alpine"
+}
+
+stand_in_keycloak() {
+  stand_in_debian
+  . "$INTEROP/keycloak/fetch.sh"
+  fetch_keycloak
+  step "stand-in for quay.io/keycloak/keycloak:$KEYCLOAK_VERSION"
+  local context=$CACHE/images/keycloak
+  mkdir -p "$context"
+  # As the real one: user 1000, its script is the entry point.
+  cat >"$context/Dockerfile" <<'DOCKERFILE'
+FROM debian:bookworm-slim
+RUN mkdir -p /usr/share/man/man1 && apt-get update && apt-get install -y --no-install-recommends openjdk-17-jre-headless \
+    && rm -rf /var/lib/apt/lists/* && useradd --uid 1000 --gid 0 --home-dir /opt/keycloak keycloak
+COPY --chown=1000:0 keycloak /opt/keycloak
+USER 1000
+ENTRYPOINT ["/opt/keycloak/bin/kc.sh"]
+DOCKERFILE
+  tar -c -C "$context" Dockerfile -C "$HOME_DIR" --exclude=./data --transform='s,^\./,keycloak/,' . \
+    | DOCKER_BUILDKIT=0 quietly "$CACHE/keycloak-image.log" docker build -q -t "quay.io/keycloak/keycloak:$KEYCLOAK_VERSION" - \
+    || give_up "stand-in for quay.io/keycloak/keycloak:$KEYCLOAK_VERSION"
+}
+
+stand_in_postgres() {
+  stand_in_debian
+  step "stand-in for postgres:17-alpine"
+  local context=$CACHE/images/postgres
+  mkdir -p "$context"
+  # As the real one: a user of that name, variables that make the database at the first start.
+  cat >"$context/start" <<'SCRIPT'
+#!/bin/bash
+set -e
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  initdb --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" --auth-local=trust --auth-host=scram-sha-256
+  echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+  pg_ctl --wait --options="-c listen_addresses=" start
+  createdb --username="$POSTGRES_USER" "$POSTGRES_DB" 2>/dev/null || true
+  pg_ctl --wait stop
+fi
+exec postgres -c listen_addresses='*'
+SCRIPT
+  cat >"$context/Dockerfile" <<'DOCKERFILE'
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-15 && rm -rf /var/lib/apt/lists/* \
+    && install -d -o postgres -g postgres -m 700 /var/lib/postgresql/data
+ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/var/lib/postgresql/data
+RUN chmod 3777 /var/run/postgresql
+COPY --chmod=755 start /usr/local/bin/start
+VOLUME /var/lib/postgresql/data
+ENTRYPOINT ["start"]
+DOCKERFILE
+  DOCKER_BUILDKIT=1 quietly "$CACHE/postgres-image.log" docker build -q -t postgres:17-alpine "$context" || give_up "stand-in for postgres:17-alpine"
+}

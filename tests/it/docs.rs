@@ -28,6 +28,7 @@ fn files(folder: &Path, kind: &str, found: &mut Vec<PathBuf>) {
 fn all() -> Vec<PathBuf> {
     let mut found = vec![root().join("README.md"), root().join("CHANGELOG.md")];
     files(&root().join("docs"), "md", &mut found);
+    files(&root().join("deployment"), "md", &mut found);
     found
 }
 
@@ -199,6 +200,7 @@ fn every_identity_header_is_in_every_list_to_copy() {
         "README.md",
         "docs/proxies/traefik.md",
         "deployment/traefik/dynamic/doorward.yaml",
+        "deployment/compose/traefik/doorward.yaml",
         "deployment/nginx/doorward.conf",
         "deployment/caddy/Caddyfile",
         "deployment/envoy/envoy.yaml",

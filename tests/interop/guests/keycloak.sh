@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
 # A real Keycloak with deployment/keycloak: bearer tokens, sign-in by browser, sign-out at both ends, key rotation.
 . "$(dirname "$0")/../lib.sh"
+. "$INTEROP/keycloak/fetch.sh"
 
-VERSION=26.7.3
-SHA256=27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f
-PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
-ZIP=keycloak-quarkus-dist-$VERSION.zip
-HOME_DIR=$CACHE/keycloak
 LOGS=$CACHE
 
 DATA=$(mktemp -d "$CACHE/keycloak-data.XXXXXX")
@@ -29,26 +25,6 @@ java_version() {
     | sed -n 's/.*java\.specification\.version = \([0-9]*\).*/\1/p' | grep . || echo 0
 }
 
-# Fetched and unpacked once; what was unpacked says which archive it is of.
-fetch() {
-  [ "$(cat "$HOME_DIR/.sha256" 2>/dev/null)" = "$SHA256" ] && return
-  if [ ! -f "$CACHE/$ZIP" ]; then
-    command -v mvn >/dev/null || need_packages maven
-    step "fetching Keycloak $VERSION (177 MB)"
-    quietly "$CACHE/keycloak-maven.log" mvn -B -q "$PLUGIN:copy" -DoutputDirectory="$CACHE" -Dmdep.useBaseVersion=true \
-      -Dartifact="org.keycloak:keycloak-quarkus-dist:$VERSION:zip" \
-      || give_up "Maven Central does not give Keycloak $VERSION; $ZIP can also be put into .cache/interop by hand"
-  fi
-  echo "$SHA256  $CACHE/$ZIP" | sha256sum -c --status \
-    || { rm -f "$CACHE/$ZIP"; give_up "$ZIP is not the archive that is expected (SHA-256 $SHA256)"; }
-  command -v unzip >/dev/null || need_packages unzip
-  rm -rf "$HOME_DIR" "$CACHE/keycloak-$VERSION"
-  quietly "$CACHE/keycloak-unzip.log" unzip -q "$CACHE/$ZIP" -d "$CACHE" || give_up "$ZIP cannot be unpacked"
-  mv "$CACHE/keycloak-$VERSION" "$HOME_DIR"
-  rm -f "$CACHE/$ZIP"
-  echo "$SHA256" >"$HOME_DIR/.sha256"
-}
-
 # doorward_with NAME PORT VARIABLE=VALUE…: a doorward with these variables, a listener, a folder, and nothing else: no file.
 doorward_with() {
   local name=$1 port=$2; shift 2
@@ -58,13 +34,9 @@ doorward_with() {
   pids+=($!)
 }
 
-# It writes into its own folder, so one at a time.
-exec 9>"$CACHE/keycloak.lock"
-flock -w 300 9 || give_up "another run uses .cache/interop/keycloak"
-
 [ "$(java_version)" -ge 17 ] || need_packages openjdk-17-jre-headless
 [ "$(java_version)" -ge 17 ] || give_up "Java 17 or newer is needed, and JAVA_HOME or PATH leads to Java $(java_version)"
-fetch
+fetch_keycloak
 doorward_binary
 
 KEYCLOAK_PORT=$(free_port)
@@ -74,7 +46,7 @@ BROWSER=$(free_port)
 URL=http://127.0.0.1:$KEYCLOAK_PORT
 HOME_URL=http://localhost:$BROWSER
 
-step "Keycloak $VERSION on port $KEYCLOAK_PORT (a minute, the first time)"
+step "Keycloak $KEYCLOAK_VERSION on port $KEYCLOAK_PORT (a minute, the first time)"
 rm -rf "$HOME_DIR/data"
 mkdir -p "$HOME_DIR/data/import"
 cp "$ROOT/deployment/keycloak/realm.json" "$HOME_DIR/data/import/"
