@@ -758,6 +758,7 @@ fn the_documentation_has_every_key() {
                     "RATE_LIMIT_MAX",
                     "DOORWARD_CONFIG",
                     "LISTEN_FDS",
+                    "NOTIFY_SOCKET",
                     "RUST_LOG",
                 ]
                 .contains(&name);
