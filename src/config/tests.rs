@@ -759,6 +759,7 @@ fn the_documentation_has_every_key() {
                     "DOORWARD_CONFIG",
                     "LISTEN_FDS",
                     "NOTIFY_SOCKET",
+                    "JOURNAL_STREAM",
                     "RUST_LOG",
                 ]
                 .contains(&name);
