@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import applied
-import installed
-import validation
-from site_tools import HERE, HOME, IDP, NODE, ROOT, Stop, check, checks, kubectl, rolled_out
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import applied  # noqa: E402
+import installed  # noqa: E402
+import validation  # noqa: E402
+from site_tools import HERE, HOME, IDP, NODE, ROOT, Stop, check, checks, kubectl, rolled_out  # noqa: E402
 
 run_folder = Path(sys.argv[1])
 programs = dict(pair.split("=", 1) for pair in sys.argv[2:])
