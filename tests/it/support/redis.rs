@@ -153,10 +153,15 @@ impl Redis {
         redis::Client::open(address).unwrap().get_connection_with_timeout(Duration::from_secs(5)).ok()
     }
 
-    /// One command by that hand.
+    /// One command by that hand. A sentinel that makes a server the master closes all its clients' connections, this one's
+    /// too: then it is asked by another.
     pub(crate) fn by_hand<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let (verb, rest) = words.split_first().unwrap();
-        redis::cmd(verb).arg(rest).query(&mut self.hand()).unwrap()
+        match redis::cmd(verb).arg(rest).query(&mut self.hand()) {
+            Err(error) if error.is_connection_dropped() => redis::cmd(verb).arg(rest).query(&mut self.hand()),
+            answer => answer,
+        }
+        .unwrap()
     }
 }
 
