@@ -159,22 +159,20 @@ impl Admin<'_> {
         Ok(ended.len())
     }
 
-    /// Whom an id or e-mail names. An id wins over an e-mail.
+    /// Whom an id or e-mail names. An id is no e-mail, unless a provider calls people by theirs: then somebody's id may
+    /// be another's address, and whoever is meant has to be named in another way.
     ///
     /// # Errors
-    /// [`Refusal::NoSuch`]; [`Refusal::Faults`] when several people have this e-mail; [`Refusal::Store`].
+    /// [`Refusal::NoSuch`]; [`Refusal::Faults`] when several people are called so; [`Refusal::Store`].
     async fn named(&self, name: &str) -> Result<UserRecord> {
         let mut found = self.desk.store.users_named(name).await?;
-        if let Some(at) = found.iter().position(|user| user.id == name) {
-            return Ok(found.swap_remove(at));
-        }
         match (found.pop(), found.is_empty()) {
             (Some(user), true) => Ok(user),
             (None, _) => Err(Refusal::no("user", name)),
             (Some(last), false) => {
                 let ids: Vec<String> = found.into_iter().chain([last]).map(|user| user.id).collect();
                 let why = format!(
-                    "is ambiguous: several people have this e-mail; write one of the ids {}",
+                    "is ambiguous: several people have this e-mail or id; write one of the ids {}",
                     ids.join(", ")
                 );
                 Err(Refusal::field("user", why))

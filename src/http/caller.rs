@@ -1,5 +1,6 @@
 //! A verified caller, however they proved who they are: the identity, and what services are told of it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -52,8 +53,8 @@ impl Caller {
 
     /// By what name logs know them: as services do (`X-Auth-User`), never a name that they chose themselves.
     #[must_use]
-    pub fn user(&self) -> &str {
-        self.identity.email.as_deref().unwrap_or(&self.identity.subject)
+    pub fn user(&self) -> Cow<'_, str> {
+        self.identity.user()
     }
 
     /// What to call them.

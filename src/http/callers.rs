@@ -62,8 +62,8 @@ impl Callers {
         Self { cookies, known, format, remembered: Cache::new(REMEMBERED) }
     }
 
-    /// The caller whose session cookie for `host` this request carries, with the roles that `policy` gives. Two different live sessions at once
-    /// are nobody: one of them was planted, and there is no telling which.
+    /// The caller whose session cookie for `host` this request carries, with the roles that `policy` gives. Two
+    /// different live sessions at once are nobody: one of them was planted, and there is no telling which.
     pub async fn recognise(
         &self,
         headers: &HeaderMap,
@@ -71,20 +71,24 @@ impl Callers {
         policy: &Arc<Policy>,
         now: Timestamp,
     ) -> Recognised {
-        let mut result = Recognised::Nobody;
+        let (mut signed_in, mut unchecked) = (None::<Arc<SignedIn>>, false);
         let values = cookie::values(headers, self.cookies.name()).filter(|value| value.len() >= SHORTEST);
         for value in values.take(MAX_CANDIDATES) {
-            match (self.one(value, host, policy, now).await, &result) {
-                (Recognised::SignedIn(new), Recognised::SignedIn(old))
-                    if new.payload.sid != old.payload.sid =>
-                {
+            match (self.one(value, host, policy, now).await, &signed_in) {
+                (Recognised::SignedIn(new), Some(old)) if new.payload.sid != old.payload.sid => {
                     return Recognised::Nobody;
                 }
+                (Recognised::SignedIn(new), _) => signed_in = Some(new),
+                (Recognised::Unchecked, _) => unchecked = true,
                 (Recognised::Nobody, _) => {}
-                (found, _) => result = found,
             }
         }
-        result
+        // One that cannot be checked may be the true one, beside a planted one that can.
+        match signed_in {
+            _ if unchecked => Recognised::Unchecked,
+            Some(who) => Recognised::SignedIn(who),
+            None => Recognised::Nobody,
+        }
     }
 
     /// The newest session of somebody that was used here lately: what their provider said is in it.

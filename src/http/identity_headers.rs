@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::config::UserHeaderFormat;
 use crate::identity::{Identity, Method};
 
-/// The e-mail, else the subject; of an API token its name, else the e-mail, else its user id.
+/// The e-mail, else the subject (see [`Identity::user`]); of an API token its name, else the e-mail, else its user id.
 pub const USER: HeaderName = HeaderName::from_static("x-auth-user");
 /// The stable id.
 pub const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
@@ -39,10 +39,9 @@ impl IdentityHeaders {
     pub fn of(who: &Identity, format: UserHeaderFormat) -> Self {
         let email = who.email.as_deref().unwrap_or_default();
         let user = match format {
-            UserHeaderFormat::Plain => fit(match who.method {
-                Method::Token => who.name.as_deref().or(who.email.as_deref()).unwrap_or(&who.user_id),
-                _ if email.is_empty() => &who.subject,
-                _ => email,
+            UserHeaderFormat::Plain => fit(&match who.method {
+                Method::Token => who.name.as_deref().or(who.email.as_deref()).unwrap_or(&who.user_id).into(),
+                Method::Session | Method::Jwt => who.user(),
             }),
             UserHeaderFormat::Json => fit(&user_json(who)),
         };

@@ -60,13 +60,14 @@ pub(super) fn write_down(
         state.metrics.shadow_refusal();
     }
     Span::current().record("decision_id", about.id.as_str()).record("outcome", outcome.as_str());
+    let user = caller.map(Caller::user);
     if let Decision::Deny(reason) = decision
         && !about.only_asked
         && over.is_none()
     {
         tracing::info!(
             decision_id = about.id.as_str(),
-            user = caller.map(Caller::user),
+            user = user.as_deref(),
             method,
             host,
             path,
@@ -82,7 +83,7 @@ pub(super) fn write_down(
         {
             tracing::info!(
                 decision_id = about.id.as_str(),
-                user = caller.map(Caller::user),
+                user = user.as_deref(),
                 method,
                 host,
                 path,
@@ -115,7 +116,7 @@ pub(super) fn write_down(
         user_id: caller.map(|who| who.identity.user_id.as_str()),
         provider: caller.map(|who| who.identity.provider.as_str()),
         subject: caller.map(|who| who.identity.subject.as_str()),
-        user: caller.map(Caller::user),
+        user: user.as_deref(),
         roles: caller.map(|who| who.identity.roles.as_slice()),
         audiences: caller.and_then(|who| who.subject().audiences),
         token_name: match who {

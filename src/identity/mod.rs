@@ -22,6 +22,8 @@ pub(crate) mod testing;
 pub mod user_id;
 mod verified;
 
+use std::borrow::Cow;
+
 use crate::clock::Timestamp;
 
 /// How somebody proved who they are; the value of `X-Auth-Method`.
@@ -68,4 +70,18 @@ pub struct Identity {
     pub permissions: Vec<String>,
     /// When the credential ends.
     pub expires_at: Option<Timestamp>,
+}
+
+impl Identity {
+    /// What services and logs know a person by (`X-Auth-User`): the verified e-mail, else the subject. A subject that
+    /// looks like an e-mail, for which nobody vouched, is named with its provider: it must not pass for the person who
+    /// has that address.
+    #[must_use]
+    pub fn user(&self) -> Cow<'_, str> {
+        match &self.email {
+            Some(email) => email.into(),
+            None if self.subject.contains('@') => format!("{}/{}", self.provider, self.subject).into(),
+            None => self.subject.as_str().into(),
+        }
+    }
 }

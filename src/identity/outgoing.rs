@@ -70,6 +70,14 @@ impl Outgoing {
         Self::from_builder(hosts.iter().fold(builder, |builder, host| builder.resolve(host, address)))
     }
 
+    /// The same client without the environment's proxy.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn direct() -> Result<Self, String> {
+        Self::from_builder(reqwest::Client::builder().no_proxy())
+    }
+
     fn from_builder(builder: reqwest::ClientBuilder) -> Result<Self, String> {
         let client = builder
             .redirect(reqwest::redirect::Policy::none())

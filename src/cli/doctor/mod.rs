@@ -158,13 +158,16 @@ impl Case {
         let inside =
             given("--inside", &doctor.inside)?.or_else(|| config.as_ref().and_then(inside::of_config));
         let credential = credential(doctor)?;
+        let stays_here = is_loopback(&url) && doctor.connect.is_none_or(|address| address.ip().is_loopback());
         ensure!(
-            credential.is_none() || url.scheme() == "https" || is_loopback(&url) || doctor.insecure_http,
+            credential.is_none() || url.scheme() == "https" || stays_here || doctor.insecure_http,
             "{}: it must begin with https://, as a credential goes there (--insecure-http sends it all the same)",
             doctor.url
         );
         let outgoing = Outgoing::new().map_err(|error| anyhow!(error))?;
         let to_site = match doctor.connect {
+            // A proxy of the environment would be asked about this machine, too.
+            None if is_loopback(&url) => Outgoing::direct().map_err(|error| anyhow!(error))?,
             None => outgoing.clone(),
             Some(address) => {
                 let sites = [Some(&url), external.as_ref(), echo.as_ref()];

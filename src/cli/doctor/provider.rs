@@ -34,6 +34,8 @@ impl Known {
 struct Issuer<'a> {
     id: &'a str,
     issuer: &'a str,
+    /// What its document calls it; another name where one document is for all tenants.
+    named: &'a str,
     endpoint_hosts: &'a [String],
     algorithms: &'a [String],
     outgoing: Outgoing,
@@ -46,6 +48,7 @@ pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) -> Vec<Known> {
         let issuer = Issuer {
             id: issuer,
             issuer,
+            named: issuer,
             endpoint_hosts: &[],
             algorithms: &usual,
             outgoing: case.outgoing.clone(),
@@ -68,6 +71,11 @@ pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) -> Vec<Known> {
         let issuer = Issuer {
             id: &provider.id,
             issuer: &provider.issuer,
+            named: provider
+                .tenants
+                .as_ref()
+                .and_then(|tenants| tenants.issuers.as_deref())
+                .unwrap_or(&provider.issuer),
             endpoint_hosts: &provider.endpoint_hosts,
             algorithms: &provider.algorithms,
             outgoing,
@@ -79,6 +87,7 @@ pub(super) async fn look(case: &Case, checks: &mut Vec<Check>) -> Vec<Known> {
         let issuer = Issuer {
             id: &bearer.id,
             issuer: &bearer.issuer,
+            named: &bearer.issuer,
             endpoint_hosts: &bearer.endpoint_hosts,
             algorithms: &bearer.algorithms,
             outgoing: case.outgoing.allowing_http(bearer.insecure_http),
@@ -113,7 +122,8 @@ impl Issuer<'_> {
     /// The number of usable keys, and where browsers are sent.
     async fn answers(&self) -> (Result<usize, OutgoingError>, Option<Url>) {
         let now = SystemClock.now();
-        let discovery = match Discovery::new(self.issuer, self.endpoint_hosts, self.outgoing.clone()) {
+        let asked = self.outgoing.clone();
+        let discovery = match Discovery::named(self.issuer, self.named, self.endpoint_hosts, asked) {
             Ok(discovery) => discovery,
             Err(fault) => return (Err(OutgoingError::BadAnswer(fault)), None),
         };

@@ -161,7 +161,7 @@ impl Oidc {
         let issuer = named.issuer;
         let expected = Expected { pending, issuer, access_token: &access_token, code: answer.code, now };
         expected.check(self, &id_token, &token, &key)?;
-        let proved_at =
+        let mut proved_at =
             expected.proved_at(&token).map_err(|fault| ProviderError::InvalidIdToken(fault.to_owned()))?;
         if pending.proof_since.is_some() && proved_at.is_none() {
             tracing::warn!(
@@ -169,6 +169,11 @@ impl Oidc {
                 "asked by max_age, the provider does not tell when the person proved who they are (auth_time): \
                  that they come back from it has to do"
             );
+        }
+        // OpenID Connect Core 2: whoever was not asked need not tell. It may have been a sign-in in silence, which
+        // proves nothing about now.
+        if proved_at.is_none() && pending.proof_since.is_none() && self.kind == ProviderKind::Oidc {
+            proved_at = Some(Timestamp::from_secs(0));
         }
         let mut person = self.person(&metadata, named, token.claims, &access_token).await?;
         person.proved_at = proved_at;

@@ -41,6 +41,9 @@ const NOT_WITHOUT: [&str; 4] = ["roles", "scopes", "owner", "vested"];
 /// A use is written down when the last one that was is older than this, in seconds: every write is told to every
 /// gateway, which then reads the token again.
 const COARSE: u32 = 60;
+/// When many tokens were seen, that is written in small portions: so many, and then a pause.
+const TOUCHED_AT_ONCE: usize = 8;
+const BREATH: std::time::Duration = std::time::Duration::from_millis(2);
 /// How often a record that somebody else changes is read again.
 const ATTEMPTS: usize = 4;
 /// How far the key's own time to live may fall behind what was signed without being believed: other clocks.
@@ -297,7 +300,11 @@ impl RedisStore {
         &self,
         seen: impl Iterator<Item = (&'a TokenDigest, Timestamp)>,
     ) -> Result<()> {
-        for (digest, at) in seen {
+        for (number, (digest, at)) in seen.enumerate() {
+            // Nobody waits for this, and somebody may wait for everything else.
+            if number % TOUCHED_AT_ONCE == TOUCHED_AT_ONCE - 1 {
+                tokio::time::sleep(BREATH).await;
+            }
             let call = Call::new(&SEEN).key(names::token(digest)).arg(write_time(at)).arg(COARSE);
             self.link.call::<i64>(&call).await?;
         }
