@@ -143,10 +143,12 @@ async fn an_email_of_several_people_names_none_of_them() {
     let (field, why) = fields(office.root().disable("ada@example.com").await.unwrap_err()).remove(0);
     assert!(field == "user" && why.contains("a-1") && why.contains("p1/a-1"), "{why}");
     assert!(office.root().disable("p1/a-1").await.unwrap().disabled);
-    // An id that looks like somebody's e-mail is that id.
+    // An id that looks like somebody's e-mail takes nothing from them, and can be named all the same.
     office.signs_in("grace@example.com", "p0", "mallory@example.com").await;
-    let found = office.root().user("grace@example.com").await.unwrap();
-    assert_eq!(found.user.id, "grace@example.com");
+    let (_, why) = fields(office.root().grant("grace@example.com", "writer").await.unwrap_err()).remove(0);
+    assert!(why.contains("id:g-1") && why.contains("id:grace@example.com"), "{why}");
+    assert!(office.root().disable("id:grace@example.com").await.unwrap().disabled);
+    assert!(!office.root().user("g-1").await.unwrap().user.disabled);
 }
 
 #[actix_web::test]

@@ -160,19 +160,26 @@ impl Admin<'_> {
     }
 
     /// Whom an id or e-mail names. An id is no e-mail, unless a provider calls people by theirs: then somebody's id may
-    /// be another's address, and whoever is meant has to be named in another way.
+    /// be another's address, and `id:` before it says that the id is meant.
     ///
     /// # Errors
     /// [`Refusal::NoSuch`]; [`Refusal::Faults`] when several people are called so; [`Refusal::Store`].
     async fn named(&self, name: &str) -> Result<UserRecord> {
         let mut found = self.desk.store.users_named(name).await?;
+        if found.is_empty()
+            && let Some(id) = name.strip_prefix("id:")
+        {
+            found = self.desk.store.users_named(id).await?;
+            found.retain(|user| user.id == id);
+        }
         match (found.pop(), found.is_empty()) {
             (Some(user), true) => Ok(user),
             (None, _) => Err(Refusal::no("user", name)),
             (Some(last), false) => {
-                let ids: Vec<String> = found.into_iter().chain([last]).map(|user| user.id).collect();
+                let ids: Vec<String> =
+                    found.into_iter().chain([last]).map(|user| format!("id:{}", user.id)).collect();
                 let why = format!(
-                    "is ambiguous: several people have this e-mail or id; write one of the ids {}",
+                    "is ambiguous: several people have this e-mail or id; write one of {}",
                     ids.join(", ")
                 );
                 Err(Refusal::field("user", why))
