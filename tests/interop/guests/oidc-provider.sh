@@ -32,14 +32,15 @@ URL=http://localhost:$PORT
 step "oidc-provider on port $PROVIDER_PORT, doorward on port $PORT"
 node "$HOME_DIR/server.js" "$PROVIDER_PORT" "$URL" >"$CACHE/oidc-provider.log" 2>&1 &
 pids+=($!)
+# First: a gateway that found nobody there asks again only after a pause.
+wait_for 30 curl -sf "http://127.0.0.1:$PROVIDER_PORT/.well-known/openid-configuration" \
+  || { tail -n 20 "$CACHE/oidc-provider.log"; give_up "oidc-provider does not start"; }
 env DOORWARD_DATA_DIR="$DATA" DOORWARD_SERVER_LISTEN="127.0.0.1:$PORT" DOORWARD_SERVER_EXTERNAL_URL="$URL" \
   DOORWARD_OPS_LISTEN=none DOORWARD_PROVIDERS_NPM_KIND=oidc DOORWARD_PROVIDERS_NPM_CLIENT_ID=doorward \
   DOORWARD_PROVIDERS_NPM_CLIENT_SECRET='a secret of the interop test: +/%&=' \
   DOORWARD_PROVIDERS_NPM_ISSUER="http://127.0.0.1:$PROVIDER_PORT" \
   "$DOORWARD" serve >"$CACHE/oidc-provider-doorward.log" 2>&1 &
 pids+=($!)
-wait_for 30 curl -sf "http://127.0.0.1:$PROVIDER_PORT/.well-known/openid-configuration" \
-  || { tail -n 20 "$CACHE/oidc-provider.log"; give_up "oidc-provider does not start"; }
 wait_for 30 curl -sf "http://127.0.0.1:$PORT/healthz" \
   || { tail -n 20 "$CACHE/oidc-provider-doorward.log"; give_up "doorward does not start"; }
 
